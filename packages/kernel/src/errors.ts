@@ -1,0 +1,112 @@
+/**
+ * The one error class that crosses a module border, and the registry of its codes.
+ *
+ * An operating error (bad input, broken disk, lost network) is an {@link AppError}; a broken invariant of our own
+ * is an `assert`. There is no third kind. Codes are API: add, never rename or reuse.
+ *
+ * @module
+ */
+
+/** What a caller needs to know about an error without reading its message. */
+interface ErrorTraits {
+  /** Exit code of the command `holdfast`. */
+  readonly exit: 1 | 2 | 3 | 4 | 5 | 6 | 7 | 130;
+  /** True when the same call may succeed later without any change by the user. */
+  readonly retryable: boolean;
+}
+
+const refused = { exit: 7, retryable: false } as const;
+const failed = { exit: 1, retryable: false } as const;
+
+/** Every error code of the product. */
+export const ERROR_CODES = {
+  ERR_USAGE: { exit: 2, retryable: false },
+  ERR_FAILED: failed,
+  ERR_CANCELLED: { exit: 130, retryable: true },
+  ERR_UNSUPPORTED: failed,
+  ERR_KEY_WRONG: { exit: 4, retryable: false },
+  ERR_KEY_MISSING: { exit: 2, retryable: false },
+  ERR_KEY_FORMAT: { exit: 2, retryable: false },
+  ERR_CAPABILITY: refused,
+  ERR_NOT_ENCRYPTED: refused,
+  ERR_DAMAGED: { exit: 5, retryable: false },
+  ERR_FORMAT_VERSION: failed,
+  ERR_REPOSITORY_MISSING: { exit: 6, retryable: false },
+  ERR_REPOSITORY_EXISTS: refused,
+  ERR_LAST_SLOT: refused,
+  ERR_SLOT_NOT_FOUND: failed,
+  ERR_COPY_NOT_FOUND: failed,
+  ERR_COPY_AMBIGUOUS: { exit: 2, retryable: false },
+  ERR_PATH_NOT_FOUND: failed,
+  ERR_SESSION_LOST: { exit: 1, retryable: true },
+  ERR_STORAGE_NOT_FOUND: { exit: 6, retryable: false },
+  ERR_STORAGE_EXISTS: { exit: 6, retryable: false },
+  ERR_STORAGE_FULL: { exit: 6, retryable: true },
+  ERR_STORAGE_DENIED: { exit: 6, retryable: false },
+  ERR_STORAGE_UNREACHABLE: { exit: 6, retryable: true },
+  ERR_STORAGE_FAILED: { exit: 6, retryable: true },
+  ERR_SOURCE_UNREADABLE: failed,
+  ERR_SOURCE_CHANGED: failed,
+  ERR_SOURCE_VANISHED: failed,
+  ERR_TARGET: failed,
+  ERR_TARGET_UNSAFE: refused,
+} as const satisfies Record<string, ErrorTraits>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What an error may say besides its message. Never a secret. */
+export interface ErrorContext {
+  /** The thing concerned: an object name, a path, a copy id. */
+  readonly subject?: string;
+  /** What the person can do next, as a sentence. */
+  readonly remedy?: string;
+  readonly cause?: unknown;
+}
+
+/** An expected failure: `message` says what happened to which thing, `remedy` what to do. */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+  readonly subject: string | undefined;
+  readonly remedy: string | undefined;
+
+  constructor(code: ErrorCode, message: string, context: ErrorContext = {}) {
+    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    this.code = code;
+    this.subject = context.subject;
+    this.remedy = context.remedy;
+  }
+
+  get retryable(): boolean {
+    return ERROR_CODES[this.code].retryable;
+  }
+}
+
+/** Narrows an unknown value to an {@link AppError}, with exactly this code when one is given. */
+export function isAppError(error: unknown, code?: ErrorCode): error is AppError {
+  return error instanceof AppError && (code === undefined || error.code === code);
+}
+
+/** An {@link AppError} as plain data: what crosses from a worker thread or goes into JSON. */
+export interface ErrorRecord {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly subject: string | undefined;
+  readonly remedy: string | undefined;
+}
+
+/** Any thrown value as plain data; what is not an {@link AppError} becomes `ERR_FAILED` with its message. */
+export function toErrorRecord(error: unknown): ErrorRecord {
+  if (error instanceof AppError) {
+    return { code: error.code, message: error.message, subject: error.subject, remedy: error.remedy };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: "ERR_FAILED", message, subject: undefined, remedy: undefined };
+}
+
+export function fromErrorRecord(record: ErrorRecord): AppError {
+  return new AppError(record.code, record.message, {
+    ...(record.subject === undefined ? {} : { subject: record.subject }),
+    ...(record.remedy === undefined ? {} : { remedy: record.remedy }),
+  });
+}

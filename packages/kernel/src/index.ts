@@ -1,0 +1,12 @@
+export { ByteReader, ByteWriter } from "./bytes.ts";
+export {
+  AppError,
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorContext,
+  type ErrorRecord,
+  fromErrorRecord,
+  isAppError,
+  toErrorRecord,
+} from "./errors.ts";
+export { type Clock, type Randomness, systemClock, systemRandomness } from "./ports.ts";

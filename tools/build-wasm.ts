@@ -1,0 +1,5 @@
+/**
+ * Compiles the AssemblyScript hot loops of the project to WebAssembly.
+ *
+ * @module
+ */
