@@ -1,0 +1,56 @@
+/**
+ * From the STORAGE argument of a command to a driver.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import { AppError } from "@holdfast/kernel";
+import type { Storage } from "./contract.ts";
+import { openLocalStorage } from "./local/local-storage.ts";
+
+/** Schemes that the product has reserved and that no driver serves yet. */
+const PLANNED_SCHEMES: ReadonlySet<string> = new Set(["sftp", "s3", "smb", "webdav", "webdavs", "azure"]);
+const SUPPORTED = "Today a storage is a folder: a path such as /srv/backups, or a file:// URL.";
+
+export interface OpenStorageOptions {
+  /** Make the storage's folder when it is missing. */
+  readonly create?: boolean;
+}
+
+/**
+ * Opens the storage at a path or URL. Errors name the scheme only, since a URL may hold a password.
+ *
+ * @throws {AppError} `ERR_USAGE`, `ERR_UNSUPPORTED`, or what opening the storage throws.
+ */
+export async function openStorage(location: string, options: OpenStorageOptions = {}): Promise<Storage> {
+  return openLocalStorage(parseLocation(location), options);
+}
+
+function parseLocation(location: string): string {
+  if (location === "" || location.includes("\0"))
+    throw usage("The storage's name is empty or has a NUL in it.");
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]?.toLowerCase();
+  if (scheme === undefined) return location;
+  if (PLANNED_SCHEMES.has(scheme)) {
+    throw new AppError("ERR_UNSUPPORTED", `Storages of the kind ${scheme}:// are not supported yet.`, {
+      subject: scheme,
+      remedy: SUPPORTED,
+    });
+  }
+  if (scheme === "file") return parseFileUrl(location);
+  if (location.startsWith("://", scheme.length))
+    throw usage(`Storages of the kind ${scheme}:// are not known.`);
+  return location;
+}
+
+function parseFileUrl(location: string): string {
+  try {
+    return fileURLToPath(location);
+  } catch (error) {
+    throw usage("The file:// URL of the storage names no folder of this machine.", error);
+  }
+}
+
+function usage(message: string, cause?: unknown): AppError {
+  return new AppError("ERR_USAGE", message, { remedy: SUPPORTED, cause });
+}
