@@ -1,5 +1,30 @@
 // The public surface of this package.
 export type { ByteRange, ObjectInfo, PutOptions, Storage, StorageCapabilities } from "./contract.ts";
+export {
+  type CrashPoint,
+  type CrashScenario,
+  enumerateCrashes,
+} from "./faults/crash-points.ts";
+export {
+  type Fault,
+  type FaultPlan,
+  type Moment,
+  type Operation,
+  type OperationKind,
+  SimulatedCrash,
+} from "./faults/fault.ts";
+export { FaultStorage, type FaultStorageOptions } from "./faults/fault-storage.ts";
+export { ListHistory } from "./faults/history.ts";
+export {
+  faultAt,
+  faultOn,
+  firstFault,
+  noFaults,
+  scriptedFaults,
+  type SeededFaults,
+  seededFaults,
+} from "./faults/plans.ts";
 export { LocalStorage, type LocalStorageOptions, openLocalStorage } from "./local/local-storage.ts";
+export { MemoryStorage, type MemoryStorageOptions } from "./memory/memory-storage.ts";
 export { checkObjectName, isObjectName } from "./names.ts";
 export { type OpenStorageOptions, openStorage } from "./open-storage.ts";
