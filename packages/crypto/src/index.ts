@@ -9,5 +9,25 @@ export {
   sealFrame,
 } from "./frames.ts";
 export { deriveKey, hkdfExpand, hkdfExtract } from "./hkdf.ts";
+export { KEM_BOX_OVERHEAD_BYTES, openWithPrivateKey, sealToPublicKey } from "./kem-box.ts";
+export { formatRecoveryKey, generatePassphrase, isRecoveryKeyText, parseRecoveryKey } from "./key-text.ts";
 export { type ChunkIdHasher, chunkIdHasher, HASH_BYTES, hmacSha256, sha256 } from "./mac.ts";
+export {
+  ARGON2_DEFAULT,
+  type Argon2Parameters,
+  checkArgon2Parameters,
+  stretchPassphrase,
+} from "./passphrase.ts";
+export { BOX_OVERHEAD_BYTES, openBox, sealBox } from "./sealed-box.ts";
+export { SecretBytes } from "./secret.ts";
 export { type Level, type Method, SUITE_NONE, SUITES, type Suite, suiteByCode, suiteFor } from "./suites.ts";
+export {
+  decapsulate,
+  type Encapsulation,
+  encapsulate,
+  KEM_CIPHERTEXT_BYTES,
+  KEM_PUBLIC_KEY_BYTES,
+  KEM_SEED_BYTES,
+  type KemKeyPair,
+  keyPairFromSeed,
+} from "./x-wing.ts";
