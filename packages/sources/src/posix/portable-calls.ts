@@ -119,14 +119,12 @@ function createFileCalls(): FileContentCalls {
   };
 }
 
-function inspect(read: () {
-  return fs.BigIntStats): EntryStat | number => {
-    try {
-      return fromNodeStats(read()) ?? -ERRNO.ENOTSUP;
-    } catch (error) {
-      return negatedErrno(error);
-    }
-  };
+function inspect(read: () => fs.BigIntStats): EntryStat | number {
+  try {
+    return fromNodeStats(read()) ?? -ERRNO.ENOTSUP;
+  } catch (error) {
+    return negatedErrno(error);
+  }
 }
 
 function createInspection(): Pick<FileCalls, "stat" | "statFile" | "readLink"> {
@@ -145,8 +143,8 @@ function createInspection(): Pick<FileCalls, "stat" | "statFile" | "readLink"> {
 
 function rename(parent: DirectoryHandle, from: Uint8Array, to: Uint8Array): number {
   return done(() => {
-      fs.renameSync(entryPath(parent, from), entryPath(parent, to));
-    });
+    fs.renameSync(entryPath(parent, from), entryPath(parent, to));
+  });
 }
 
 type NamespaceCalls = Pick<
