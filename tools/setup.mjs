@@ -46,6 +46,9 @@ const OUTPUT_LENGTH_MAX = 64 * 1024;
 const UNREACHABLE =
   /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|FETCH_ERROR)\b/;
 
+/** The signal that this process was sent while a child ran. */
+let received;
+
 /** A failure that a person can act on: told in one line, without a stack. */
 class SetupError extends Error {
   constructor(message, code = 1) {
@@ -135,7 +138,10 @@ function exitCode(code, signal) {
 /** Hands SIGINT, SIGTERM and SIGHUP to a child; this process ends when the child has. */
 function forwardSignals(child) {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
-  const forward = (signal) => child.kill(signal);
+  const forward = (signal) => {
+    received = signal;
+    child.kill(signal);
+  };
   for (const signal of signals) process.on(signal, forward);
   return () => {
     for (const signal of signals) process.off(signal, forward);
@@ -156,8 +162,12 @@ async function install(dev) {
     "--fetch-retry-maxtimeout=5000",
   ]);
   if (code === 0) return;
-  if (code > 128)
-    throw new SetupError("The installation was interrupted. The next start begins it again.", code);
+  if (received !== undefined) {
+    throw new SetupError(
+      "The installation was interrupted. The next start begins it again.",
+      exitCode(null, received),
+    );
+  }
   const lines = output.split("\n").filter((line) => line.trim() !== "" && !/^npm error\s+at /.test(line));
   process.stderr.write(lines.map((line) => `${line}\n`).join(""));
   throw new SetupError(

@@ -1,0 +1,82 @@
+/**
+ * The programs that tests use besides Node.js, as independent witnesses of what a restore brought back, and their
+ * installation on Debian. A test whose program is missing says so and is skipped.
+ *
+ * @module
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+interface TestPackage {
+  /** Name in Debian. */
+  readonly name: string;
+  /** A program of the package: the package is missing where this is. */
+  readonly program: string;
+  readonly purpose: string;
+}
+
+const TEST_PACKAGES: readonly TestPackage[] = [
+  { name: "rsync", program: "rsync", purpose: "comparison of a restored tree with its source" },
+  { name: "attr", program: "getfattr", purpose: "extended attributes of restored files" },
+  { name: "acl", program: "getfacl", purpose: "access control lists of restored files" },
+  { name: "e2fsprogs", program: "filefrag", purpose: "holes of restored sparse files" },
+  { name: "procps", program: "ps", purpose: "search for secrets in the list of processes" },
+];
+
+/** Long enough for a slow mirror; nothing else limits apt-get. */
+const INSTALL_TIMEOUT_MS = 10 * 60_000;
+
+function isPresent({ program }: TestPackage): boolean {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  return folders.some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function apt(...args: readonly string[]): boolean {
+  const result = spawnSync("apt-get", ["--quiet", "--yes", ...args], {
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    stdio: ["ignore", "ignore", "inherit"],
+    timeout: INSTALL_TIMEOUT_MS,
+  });
+  return result.status === 0;
+}
+
+function installOnDebian(names: readonly string[]): boolean {
+  if (process.getuid?.() !== 0 || !existsSync("/etc/debian_version")) return false;
+  process.stderr.write(`Installing Debian packages for the tests: ${names.join(", ")}...\n`);
+  const install = ["install", "--no-install-recommends", ...names];
+  // The first try saves the update where the lists are there; where they are not, its complaint means nothing.
+  const known = names.every((name) => isKnown(name));
+  return (known && apt(...install)) || (apt("update") && apt(...install));
+}
+
+function isKnown(name: string): boolean {
+  try {
+    return !execFileSync("apt-cache", ["policy", name], { encoding: "utf8" }).includes("Candidate: (none)");
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Installs what is missing where that is possible, and says which tests go without it elsewhere.
+ *
+ * @returns False when packages are still missing.
+ */
+export function provideTestPackages(): boolean {
+  const missing = TEST_PACKAGES.filter((entry) => !isPresent(entry));
+  if (missing.length === 0) return true;
+  installOnDebian(missing.map((entry) => entry.name));
+  const absent = missing.filter((entry) => !isPresent(entry));
+  for (const { name, program, purpose } of absent) {
+    process.stderr.write(`Skipping tests for want of ${program} (Debian package ${name}): ${purpose}.\n`);
+  }
+  return absent.length === 0;
+}

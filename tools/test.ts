@@ -1,0 +1,101 @@
+/**
+ * Runs the tests: `npm test`, or `npm test -- FILTER...` for the files whose path contains one of the filters.
+ *
+ * `SLOW=1` asks the tests for their long variants; `--name PATTERN` runs only the tests of matching names. The run
+ * fails when a test fails, when a file holds no test, and when no test was executed at all.
+ *
+ * @module
+ */
+import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join, relative, resolve, sep } from "node:path";
+import { finished } from "node:stream/promises";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { parseArgs } from "node:util";
+import { provideTestPackages } from "./test-packages.ts";
+
+const PATTERNS = ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts", "test/**/*.test.ts"];
+
+/** A file that runs longer hangs; the long variants are given the time of a night. */
+const FILE_TIMEOUT_MS = (process.env["SLOW"] === "1" ? 10 * 60 : 20) * 60_000;
+
+const root = join(import.meta.dirname, "..");
+
+function findFiles(filters: readonly string[]): readonly string[] {
+  const wanted = filters.map((filter) => filter.split(sep).join("/").replace(/^\.\//, ""));
+  return globSync(PATTERNS, { cwd: root })
+    .map((path) => path.split(sep).join("/"))
+    .filter((path) => wanted.length === 0 || wanted.some((filter) => path.includes(filter)))
+    .toSorted();
+}
+
+/** What a run did, counted from its events, so that a run of nothing is told from a good one. */
+interface Tally {
+  executed: number;
+  failed: number;
+  readonly filesWithoutTest: string[];
+}
+
+interface Outcome {
+  readonly details: { readonly type?: string | undefined };
+  readonly skip?: string | boolean | undefined;
+  readonly todo?: string | boolean | undefined;
+}
+
+function isExecuted({ details, skip, todo }: Outcome): boolean {
+  return details.type !== "suite" && skip === undefined && todo === undefined;
+}
+
+async function runFiles(files: readonly string[], namePattern: string | undefined): Promise<Tally> {
+  const tally: Tally = { executed: 0, failed: 0, filesWithoutTest: [] };
+  const paths = files.map((file) => join(root, file));
+  const events = run({
+    files: paths,
+    cwd: root,
+    concurrency: availableParallelism(),
+    timeout: FILE_TIMEOUT_MS,
+    ...(namePattern === undefined ? {} : { testNamePatterns: [namePattern] }),
+  });
+  // Node.js reports a file without a test as a test by the name of the file.
+  const isFile = (name: string): boolean => paths.includes(resolve(root, name));
+  events.on("test:pass", (data) => {
+    if (isFile(data.name)) tally.filesWithoutTest.push(relative(root, resolve(root, data.name)));
+    else if (isExecuted(data)) tally.executed += 1;
+  });
+  events.on("test:fail", (data) => {
+    if (data.todo !== undefined) return;
+    tally.failed += 1;
+    if (!isFile(data.name) && isExecuted(data)) tally.executed += 1;
+  });
+  const report = events.compose(new spec());
+  report.pipe(process.stdout);
+  await finished(report);
+  return tally;
+}
+
+async function main(): Promise<void> {
+  const { values, positionals: filters } = parseArgs({
+    options: { name: { type: "string" } },
+    allowPositionals: true,
+  });
+  const complete = provideTestPackages();
+  if (!complete && process.env["CI"] === "true")
+    throw new Error("A continuous run needs every test package.");
+  const files = findFiles(filters);
+  if (files.length === 0)
+    throw new Error(`No test file matches ${filters.join(", ") || PATTERNS.join(", ")}.`);
+  const tally = await runFiles(files, values.name);
+  // Under a pattern of names, a file may well have nothing to run.
+  const empty = values.name === undefined ? tally.filesWithoutTest : [];
+  if (tally.failed > 0) process.exitCode = 1;
+  if (empty.length > 0) throw new Error(`No test in ${empty.join(", ")}.`);
+  if (tally.executed === 0) throw new Error("No test was executed.");
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
