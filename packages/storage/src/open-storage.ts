@@ -46,11 +46,12 @@ function parseLocation(location: string): string {
 function parseFileUrl(location: string): string {
   try {
     return fileURLToPath(location);
-  } catch (error) {
-    throw usage("The file:// URL of the storage names no folder of this machine.", error);
+  } catch {
+    // The cause would repeat the whole URL.
+    throw usage("The file:// URL of the storage names no folder of this machine.");
   }
 }
 
-function usage(message: string, cause?: unknown): AppError {
-  return new AppError("ERR_USAGE", message, { remedy: SUPPORTED, cause });
+function usage(message: string): AppError {
+  return new AppError("ERR_USAGE", message, { remedy: SUPPORTED });
 }

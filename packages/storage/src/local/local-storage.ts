@@ -78,15 +78,18 @@ export class LocalStorage implements Storage {
   }
 
   async put(name: string, bytes: Uint8Array, options: PutOptions = {}): Promise<"created" | "exists"> {
-    const path = this.localPath(name);
+    checkObjectName(name);
     throwIfAborted(options.signal, name);
     try {
-      await this.#prepare(name);
-      const known = (await statObject(this.location, name)) !== null;
-      const outcome = known ? "exists" : await this.#store(name, path, bytes, options);
-      // Also for an object of somebody else, who may not have come to this step.
-      await this.#folders.sync(dirname(name));
-      return outcome;
+      return await this.#put(name, bytes, options);
+    } catch (error) {
+      if (!isMissing(error)) throw storageFailure(error, `Storing ${name}`, this.location);
+    }
+    // Somebody removed a folder that this storage believed to be there, or the whole disk.
+    try {
+      await checkBase(this.location);
+      this.#folders.forget();
+      return await this.#put(name, bytes, options);
     } catch (error) {
       throw storageFailure(error, `Storing ${name}`, this.location);
     }
@@ -174,29 +177,26 @@ export class LocalStorage implements Storage {
     // Every descriptor is closed by the call that opened it.
   }
 
-  async #prepare(name: string): Promise<void> {
+  async #put(name: string, bytes: Uint8Array, options: PutOptions): Promise<"created" | "exists"> {
     // What cannot be swept takes space only; it is no reason to refuse a backup.
     this.#swept ??= this.sweep().catch(() => 0);
     await this.#swept;
     await this.#folders.ensure(TEMPORARY_FOLDER);
     await this.#folders.ensure(dirname(name));
+    const known = (await statObject(this.location, name)) !== null;
+    const outcome = known ? "exists" : await this.#store(name, bytes, options);
+    // Also for an object of somebody else, who may not have come to this step.
+    await this.#folders.sync(dirname(name));
+    return outcome;
   }
 
-  async #store(
-    name: string,
-    path: string,
-    bytes: Uint8Array,
-    options: PutOptions,
-  ): Promise<"created" | "exists"> {
+  async #store(name: string, bytes: Uint8Array, options: PutOptions): Promise<"created" | "exists"> {
     const temporary = this.#temporaryPath(this.#randomness(Buffer.alloc(16)).toString("hex"));
     try {
       await this.#writer.write(temporary, bytes, options);
       throwIfAborted(options.signal, name);
       const claim = this.#temporaryPath(`claim-${createHash("sha256").update(name).digest("hex")}`);
-      return await publish({ temporary, final: path, claim, clock: this.#clock });
-    } catch (error) {
-      if (isMissing(error)) this.#folders.forget();
-      throw error;
+      return await publish({ temporary, final: this.localPath(name), claim, clock: this.#clock });
     } finally {
       // Gone after a rename; and a failure to remove it must not hide how the put ended.
       await unlink(temporary).catch(() => undefined);

@@ -25,13 +25,20 @@ export async function readFileRange(
 ): Promise<ReadResult> {
   await using handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   // A range of nothing reads nothing, so only the size tells whether it lies within the file.
-  const size = range === undefined || range.length === 0 ? (await handle.stat()).size : undefined;
+  const size = range === undefined || range.length === 0 ? await fileSize(handle) : undefined;
   const wanted = range ?? { offset: 0, length: size ?? 0 };
   const bytes = Buffer.allocUnsafe(wanted.length);
   const filled = await fill(handle, bytes, wanted.offset, signal);
   if (filled < bytes.length) return { bytes, shortSize: wanted.offset + filled, range: wanted };
   if (size !== undefined && wanted.offset > size) return { bytes, shortSize: size, range: wanted };
   return { bytes, shortSize: undefined, range: wanted };
+}
+
+/** Fails as a read would when this is a folder. */
+async function fileSize(handle: FileHandle): Promise<number> {
+  const stats = await handle.stat();
+  if (stats.isDirectory()) throw Object.assign(new Error("it is a folder"), { code: "EISDIR" });
+  return stats.size;
 }
 
 async function fill(
