@@ -20,7 +20,7 @@ function isExpected(code: ErrorCode): (error: unknown) => boolean {
 async function mountSmallDisk(context: TestContext) {
   const scratch = await scratchFolder();
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", scratch.path], { stdio: "pipe" });
+    execFileSync("/bin/mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", scratch.path], { stdio: "pipe" });
   } catch {
     await scratch[Symbol.asyncDispose]();
     context.skip("NOT TESTED: mounting a small tmpfs needs root on Linux");
@@ -28,9 +28,9 @@ async function mountSmallDisk(context: TestContext) {
   }
   return {
     path: scratch.path,
-    remountReadOnly: () => execFileSync("mount", ["-o", "remount,ro", scratch.path]),
+    remountReadOnly: () => execFileSync("/bin/mount", ["-o", "remount,ro", scratch.path]),
     [Symbol.asyncDispose]: async () => {
-      execFileSync("umount", [scratch.path]);
+      execFileSync("/bin/umount", [scratch.path]);
       await scratch[Symbol.asyncDispose]();
     },
   };

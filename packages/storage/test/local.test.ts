@@ -125,7 +125,7 @@ suite("local storage: what lies in the folder", () => {
     await mkdir(join(scratch.path, "lost+found"));
     await symlink(join(scratch.path, "packs/a"), join(scratch.path, "packs/link"));
     await symlink("/", join(scratch.path, "packs/root"));
-    execFileSync("mkfifo", [join(scratch.path, "packs/pipe")]);
+    execFileSync("/usr/bin/mkfifo", [join(scratch.path, "packs/pipe")]);
     const names = (await Array.fromAsync(storage.list(""))).map(({ name }) => name);
     assert.deepEqual(names, ["packs/a"]);
     assert.equal(await storage.stat("packs/link"), null);
