@@ -1,0 +1,207 @@
+/**
+ * A writer's session, from its session object to its manifest, in the order that docs/format.md, section 9, prescribes.
+ *
+ * It holds no key that decrypts: the session key is its own, everything else it has is the write capability.
+ *
+ * @module
+ */
+import { frameKeys, sha256 } from "@holdfast/crypto";
+import { AppError } from "@holdfast/kernel";
+import type { ChunkIndex, ChunkIndexSnapshot } from "../chunk-index/index.ts";
+import { openChunkIndex, loadSnapshot, SegmentBuilder, snapshotOfSegment } from "../chunk-index/index.ts";
+import { type CopyDetails, type CopyTable, encodeManifest } from "../copies/manifest.ts";
+import { hashedName, packName } from "../format/object-names.ts";
+import { requireKey } from "../keys/key-set.ts";
+import type { FinishedPack } from "../packs/pack-builder.ts";
+import { type IdOf, idHasher } from "../packs/record-id.ts";
+import { RecordSealer } from "../packs/record-sealer.ts";
+import { type NewSessionKey, newSessionKey } from "../packs/session-keys.ts";
+import type { Repository } from "../repository.ts";
+import { adoptPacks } from "./adopt-packs.ts";
+import { listCondemned } from "./condemned.ts";
+import { listSessions, type SeenSession, Session } from "./session.ts";
+
+export interface WriteSessionOptions {
+  /** zstd level, 0 for none. */
+  readonly compressionLevel: number;
+  /** Called with every segment this session has stored: other threads add it to their index. */
+  readonly onSegment?: (segment: ChunkIndexSnapshot) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** After so many new bytes the index of what is stored is written, so that a kill loses little. */
+const INDEX_EVERY_BYTES = 4 * 1024 ** 3;
+const INDEX_SALT_BYTES = 32;
+
+export class WriteSession {
+  readonly repository: Repository;
+  readonly key: NewSessionKey;
+  readonly idOf: IdOf;
+  readonly index: ChunkIndex;
+  /** What other threads open their index from. */
+  readonly snapshot: ChunkIndexSnapshot;
+  readonly #options: WriteSessionOptions;
+  readonly #session: Session;
+  readonly #finishedSessions: readonly SeenSession[];
+  readonly #segment = new SegmentBuilder();
+  #bytesSinceIndex = 0;
+  #bytesStored = 0;
+
+  private constructor(parts: {
+    readonly repository: Repository;
+    readonly options: WriteSessionOptions;
+    readonly key: NewSessionKey;
+    readonly session: Session;
+    readonly snapshot: ChunkIndexSnapshot;
+    readonly finishedSessions: readonly SeenSession[];
+  }) {
+    this.repository = parts.repository;
+    this.key = parts.key;
+    this.idOf = idHasher(requireKey(parts.repository.keys, "idKey"));
+    this.snapshot = parts.snapshot;
+    this.index = openChunkIndex(parts.snapshot);
+    this.#options = parts.options;
+    this.#session = parts.session;
+    this.#finishedSessions = parts.finishedSessions;
+  }
+
+  /**
+   * Starts a session: session object first, then the condemned packs, then the index.
+   *
+   * @throws AppError of the storage, or `ERR_DAMAGED`.
+   */
+  static async begin(repository: Repository, options: WriteSessionOptions): Promise<WriteSession> {
+    const { ports, keys } = repository;
+    const key = newSessionKey(keys.repository, requireKey(keys, "publicKey"), ports.randomness);
+    const session = await Session.start(key.session, "writer", ports, keys);
+    try {
+      const condemned = await listCondemned(ports.storage, keys.repository, keys.tableKey);
+      const condemnedPacks = new Set(condemned.flatMap((one) => one.packs));
+      const others = await listSessions(ports, keys, key.session);
+      const snapshot = await loadSnapshot(ports.storage, keys, {
+        condemned: condemnedPacks,
+        ...(ports.cacheDir === undefined ? {} : { cacheDir: ports.cacheDir }),
+      });
+      const finishedSessions = others.filter((other) => other.isOver);
+      const writing = new WriteSession({ repository, options, key, session, snapshot, finishedSessions });
+      if (others.length > 0) await writing.#adopt(condemnedPacks);
+      return writing;
+    } catch (error) {
+      await session.end();
+      throw error;
+    }
+  }
+
+  /** Bytes of all objects this session has stored so far. */
+  get bytesStored(): number {
+    return this.#bytesStored;
+  }
+
+  /** A sealer for one thread; `nextCounter` must be shared by all threads of the session. */
+  newSealer(nextCounter: () => number): RecordSealer {
+    const { keys, config } = this.repository;
+    return new RecordSealer({
+      repository: keys.repository,
+      tableKey: keys.tableKey,
+      session: this.key.session,
+      frameKeys: frameKeys(config.suite, this.key.sessionKey, keys.repository),
+      nextCounter,
+      compressionLevel: this.#options.compressionLevel,
+    });
+  }
+
+  /** Stores a pack; its memory may be reused afterwards. */
+  async storePack(pack: FinishedPack): Promise<void> {
+    await this.#session.keepAlive();
+    await this.#put(packName(pack.sha256), pack.bytes, pack.sha256);
+    const indexed = { sha256: pack.sha256, length: pack.bytes.length, kind: pack.kind };
+    if (!this.#segment.addPack(indexed, pack.directory)) {
+      await this.flushIndex();
+      this.#segment.addPack(indexed, pack.directory);
+    }
+    this.#bytesSinceIndex += pack.bytes.length;
+    if (this.#bytesSinceIndex >= INDEX_EVERY_BYTES) await this.flushIndex();
+  }
+
+  /** Writes the index of the packs that were stored since the last time. */
+  async flushIndex(): Promise<void> {
+    if (this.#segment.packCount === 0) return;
+    const { keys, ports } = this.repository;
+    const salt = ports.randomness(Buffer.alloc(INDEX_SALT_BYTES));
+    this.#bytesSinceIndex = 0;
+    const bytes = this.#segment.finish(keys, salt);
+    const name = hashedName("index", sha256(bytes));
+    await this.#put(name, bytes);
+    const segment = snapshotOfSegment(keys, name, bytes);
+    this.index.add(segment);
+    this.#options.onSegment?.(segment);
+  }
+
+  /**
+   * Publishes the copy: everything it refers to must have been stored with {@link storePack}.
+   *
+   * @returns the id of the copy.
+   * @throws AppError `ERR_SESSION_LOST` when the session was not seen for too long; what was written is used by the next one.
+   */
+  async commit(table: CopyTable, details: CopyDetails): Promise<string> {
+    const { keys } = this.repository;
+    await this.flushIndex();
+    const { sessionKey, envelope } = this.key;
+    const { repository, tableKey } = keys;
+    const bytes = encodeManifest({ repository, tableKey, sessionKey, envelope }, table, details);
+    const hash = sha256(bytes);
+    this.#throwIfCancelled();
+    await this.#session.prove();
+    await this.#put(hashedName("copy", hash), bytes);
+    await this.#end();
+    return hash.toString("hex");
+  }
+
+  /** Ends the session without a copy; what was stored stays usable for the next one. Throws nothing. */
+  async abandon(): Promise<void> {
+    try {
+      await this.flushIndex();
+      await this.#end();
+    } catch {
+      // The storage is gone or the process is being stopped: the next session adopts what is there.
+    }
+  }
+
+  async #end(): Promise<void> {
+    const { storage } = this.repository.ports;
+    // What they left behind is in the index by now, so nobody needs to look for it again.
+    for (const { objects } of this.#finishedSessions) {
+      for (const name of objects) await storage.delete(name);
+    }
+    await this.#session.end();
+    this.key.sessionKey.fill(0);
+  }
+
+  async #adopt(condemned: ReadonlySet<string>): Promise<void> {
+    const { ports, keys } = this.repository;
+    for await (const pack of adoptPacks(ports.storage, keys, this.index, condemned)) {
+      if (this.#segment.addPack(pack.indexed, pack.directory)) continue;
+      await this.flushIndex();
+      this.#segment.addPack(pack.indexed, pack.directory);
+    }
+    await this.flushIndex();
+  }
+
+  async #put(name: string, bytes: Uint8Array, hash?: Uint8Array): Promise<void> {
+    const { signal } = this.#options;
+    this.#throwIfCancelled();
+    const stored = await this.repository.ports.storage.put(name, bytes, {
+      ...(hash === undefined ? {} : { sha256: hash }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (stored === "created") this.#bytesStored += bytes.length;
+  }
+
+  #throwIfCancelled(): void {
+    if (this.#options.signal?.aborted === true) {
+      throw new AppError("ERR_CANCELLED", "The backup was cancelled.", {
+        remedy: "Run it again: what was written is used.",
+      });
+    }
+  }
+}
