@@ -39,6 +39,7 @@ export function measureLimits(corpus: Corpus, workDirectory: string): LimitRecor
 }
 
 function measureLimit(corpus: Corpus, cache: "cold" | "warm", workDirectory: string): LimitRecord[] {
+  rmSync(workDirectory, { recursive: true, force: true });
   const work = folder(workDirectory);
   try {
     const pipeline = new LimitPipeline(corpus.directory, join(work, "pack"));

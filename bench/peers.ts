@@ -35,7 +35,14 @@ const { values, positionals } = parseArgs({
 });
 
 if (values.report) console.log(renderReport(positionals.flatMap(readRecords)));
-else measurePeers();
+else {
+  try {
+    measurePeers();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
 
 function measurePeers(): void {
   const tools = pick("tools", values.tools, toolNames)
@@ -76,7 +83,9 @@ function measureCorpus(corpus: Corpus, tools: readonly Tool[], report: (record: 
       try {
         runSession(tool, corpus, { steps, run, timeProgram, workDirectory, checkRestored }, report);
       } catch (error) {
-        console.error(`${tool.name}, corpus ${corpus.name}, run ${run}: ${String(error)}`);
+        console.error(
+          `${tool.name}, corpus ${corpus.name}, run ${run}: ${error instanceof Error ? error.message : String(error)}`,
+        );
         process.exitCode = 1;
       }
     }

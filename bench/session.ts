@@ -25,6 +25,8 @@ export function runSession(
   options: SessionOptions,
   report: (record: StepRecord) => void,
 ): void {
+  // What an interrupted run left behind.
+  rmSync(options.workDirectory, { recursive: true, force: true });
   const session = new Session(tool, corpus, options, report);
   try {
     session.runSteps();
@@ -79,6 +81,7 @@ class Session {
       this.#options.timeProgram,
       folder(this.#options.workDirectory),
     );
+    if (!existsSync(this.#place.repository)) throw new Error(`${this.#tool.name} made no repository`);
     this.#storedBytes = storedBytes(this.#place.repository);
     this.#backUp(step);
   }
