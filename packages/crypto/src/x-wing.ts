@@ -11,15 +11,13 @@
 import assert from "node:assert/strict";
 import {
   createHash,
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
   generateKeyPairSync,
   type KeyObject,
   decapsulate as mlKemDecapsulate,
   encapsulate as mlKemEncapsulate,
 } from "node:crypto";
 import { AppError } from "@holdfast/kernel";
+import { exchangeX25519, importPrivateKey, importPublicKey, rawPublicKey } from "./raw-keys.ts";
 
 export const KEM_SEED_BYTES = 32;
 export const KEM_PUBLIC_KEY_BYTES = 1216;
@@ -30,13 +28,6 @@ const ML_KEM_PUBLIC_KEY_BYTES = 1184;
 const ML_KEM_CIPHERTEXT_BYTES = 1088;
 const X25519_BYTES = 32;
 const LABEL = Buffer.from("\\.//^\\", "ascii");
-
-// Keys cross the border of node:crypto as DER with a fixed header (RFC 8410, RFC 9935), which every runtime with
-// ML-KEM understands.
-const ML_KEM_PRIVATE = Buffer.from("3054020100300b060960864801650304040204428040", "hex");
-const ML_KEM_PUBLIC = Buffer.from("308204b2300b0609608648016503040402038204a100", "hex");
-const X25519_PRIVATE = Buffer.from("302e020100300506032b656e04220420", "hex");
-const X25519_PUBLIC = Buffer.from("302a300506032b656e032100", "hex");
 
 export interface KemKeyPair {
   /** The seed that was given, not a copy. */
@@ -58,7 +49,10 @@ interface ExpandedKey {
 /** The key pair of a seed of 32 random bytes. */
 export function keyPairFromSeed(seed: Uint8Array): KemKeyPair {
   const { mlKem, x25519 } = expand(seed);
-  return { seed, publicKey: Buffer.concat([rawPublicKey(mlKem), rawPublicKey(x25519)]) };
+  return {
+    seed,
+    publicKey: Buffer.concat([rawPublicKey("ml-kem-768", mlKem), rawPublicKey("x25519", x25519)]),
+  };
 }
 
 /**
@@ -70,12 +64,12 @@ export function encapsulate(publicKey: Uint8Array): Encapsulation {
   if (publicKey.length !== KEM_PUBLIC_KEY_BYTES) throw publicKeyInvalid();
   const publicX = publicKey.subarray(ML_KEM_PUBLIC_KEY_BYTES);
   const ephemeral = generateKeyPairSync("x25519");
-  const ciphertextX = rawPublicKey(ephemeral.publicKey);
+  const ciphertextX = rawPublicKey("x25519", ephemeral.publicKey);
   try {
     const mlKem = mlKemEncapsulate(
-      importPublicKey(ML_KEM_PUBLIC, publicKey.subarray(0, ML_KEM_PUBLIC_KEY_BYTES)),
+      importPublicKey("ml-kem-768", publicKey.subarray(0, ML_KEM_PUBLIC_KEY_BYTES)),
     );
-    const secretX = exchange(ephemeral.privateKey, publicX);
+    const secretX = exchangeX25519(ephemeral.privateKey, publicX);
     const sharedSecret = combine(mlKem.sharedKey, secretX, ciphertextX, publicX);
     return { sharedSecret, ciphertext: Buffer.concat([mlKem.ciphertext, ciphertextX]) };
   } catch (error) {
@@ -96,9 +90,9 @@ export function decapsulate(seed: Uint8Array, ciphertext: Uint8Array, what = "Th
   const ciphertextX = ciphertext.subarray(ML_KEM_CIPHERTEXT_BYTES);
   const { mlKem, x25519 } = expand(seed);
   try {
-    const secretX = exchange(x25519, ciphertextX);
+    const secretX = exchangeX25519(x25519, ciphertextX);
     const secretM = mlKemDecapsulate(mlKem, ciphertext.subarray(0, ML_KEM_CIPHERTEXT_BYTES));
-    return combine(secretM, secretX, ciphertextX, rawPublicKey(x25519));
+    return combine(secretM, secretX, ciphertextX, rawPublicKey("x25519", x25519));
   } catch (error) {
     throw ciphertextInvalid(what, error);
   }
@@ -109,38 +103,11 @@ function expand(seed: Uint8Array): ExpandedKey {
   const outputLength = ML_KEM_SEED_BYTES + X25519_BYTES;
   const expanded = createHash("shake256", { outputLength }).update(seed).digest();
   const key: ExpandedKey = {
-    mlKem: importPrivateKey(ML_KEM_PRIVATE, expanded.subarray(0, ML_KEM_SEED_BYTES)),
-    x25519: importPrivateKey(X25519_PRIVATE, expanded.subarray(ML_KEM_SEED_BYTES)),
+    mlKem: importPrivateKey("ml-kem-768", expanded.subarray(0, ML_KEM_SEED_BYTES)),
+    x25519: importPrivateKey("x25519", expanded.subarray(ML_KEM_SEED_BYTES)),
   };
   expanded.fill(0);
   return key;
-}
-
-function importPrivateKey(header: Uint8Array, raw: Uint8Array): KeyObject {
-  const der = Buffer.concat([header, raw]);
-  try {
-    return createPrivateKey({ key: der, format: "der", type: "pkcs8" });
-  } finally {
-    der.fill(0);
-  }
-}
-
-function importPublicKey(header: Uint8Array, raw: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([header, raw]), format: "der", type: "spki" });
-}
-
-function rawPublicKey(key: KeyObject): Buffer {
-  const publicKey = key.type === "private" ? createPublicKey(key) : key;
-  const header = publicKey.asymmetricKeyType === "x25519" ? X25519_PUBLIC : ML_KEM_PUBLIC;
-  return publicKey.export({ format: "der", type: "spki" }).subarray(header.length);
-}
-
-/** X25519; throws when the result is zero, which means a point of small order (RFC 7748 section 6.1). */
-function exchange(privateKey: KeyObject, publicKey: Uint8Array): Buffer {
-  const secret = diffieHellman({ privateKey, publicKey: importPublicKey(X25519_PUBLIC, publicKey) });
-  // OpenSSL refuses such a point itself; other libraries behind node:crypto may not.
-  if (secret.every((byte) => byte === 0)) throw new Error("the X25519 result is zero");
-  return secret;
 }
 
 function combine(secretM: Buffer, secretX: Buffer, ciphertextX: Uint8Array, publicX: Uint8Array): Buffer {
