@@ -11,6 +11,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync, rmSync, statSy
 import { utimesSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { CorpusName } from "./corpus.ts";
+import { hasText, parseJson } from "./json.ts";
 import { noiseStream, numberStream } from "./noise.ts";
 import { folder } from "./places.ts";
 import { listTree, type TreeFile } from "./tree.ts";
@@ -46,7 +47,7 @@ export function changeOnePercent(name: CorpusName, directory: string, changeDire
 export function undoChange(directory: string, changeDirectory: string): void {
   const planPath = join(changeDirectory, PLAN);
   if (!existsSync(planPath)) return;
-  const edits: readonly SavedEdit[] = JSON.parse(readFileSync(planPath, "utf8"));
+  const edits = parseJson(readFileSync(planPath, "utf8"), isPlan);
   const saved = openSync(join(changeDirectory, SAVED), "r");
   for (const edit of edits) {
     const path = join(directory, edit.path);
@@ -62,6 +63,10 @@ export function undoChange(directory: string, changeDirectory: string): void {
   }
   closeSync(saved);
   rmSync(changeDirectory, { recursive: true });
+}
+
+function isPlan(value: unknown): value is readonly SavedEdit[] {
+  return Array.isArray(value) && value.every((edit) => hasText(edit, "kind") && hasText(edit, "path"));
 }
 
 type Planner = (files: readonly TreeFile[], random: (limit: number) => number) => Edit[];

@@ -18,6 +18,7 @@ import { parseArgs } from "node:util";
 import { undoChange } from "./change.ts";
 import { type Corpus, type CorpusName, corpusNames, type Manifest } from "./corpus.ts";
 import { buildDiskImage } from "./disk-image.ts";
+import { hasText, parseJson } from "./json.ts";
 import { noiseStream } from "./noise.ts";
 import { defaultCacheDirectory, folder } from "./places.ts";
 import { buildSourceTree } from "./source-tree.ts";
@@ -34,7 +35,7 @@ export function prepareCorpus(name: CorpusName, cacheDirectory: string, small: b
   const manifestPath = join(home, `${name}.json`);
   const changeDirectory = join(home, `${name}.change`);
   if (existsSync(manifestPath)) {
-    const manifest: Manifest = JSON.parse(readFileSync(manifestPath, "utf8"));
+    const manifest = parseJson(readFileSync(manifestPath, "utf8"), isManifest);
     undoChange(directory, changeDirectory);
     return { name, directory, changeDirectory, manifest };
   }
@@ -46,6 +47,10 @@ export function prepareCorpus(name: CorpusName, cacheDirectory: string, small: b
   const manifest: Manifest = { corpus: name, scale, madeFrom, ...summarizeTree(directory) };
   writeFileSync(manifestPath, `${JSON.stringify(manifest, null, 2)}\n`);
   return { name, directory, changeDirectory, manifest };
+}
+
+function isManifest(value: unknown): value is Manifest {
+  return hasText(value, "corpus") && hasText(value, "digest");
 }
 
 function build(name: CorpusName, target: string, cacheDirectory: string, small: boolean): string[] {

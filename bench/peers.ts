@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { prepareCorpus } from "./corpora.ts";
 import { type Corpus, corpusNames } from "./corpus.ts";
+import { hasText, parseJson } from "./json.ts";
 import { measureLimits } from "./limits.ts";
 import { dropPageCache } from "./measure.ts";
 import { defaultCacheDirectory, folder, repositoryRoot } from "./places.ts";
@@ -117,5 +118,9 @@ function pick<Name extends string>(option: string, list: string, allowed: readon
 
 function readRecords(path: string): BenchRecord[] {
   const lines = readFileSync(path, "utf8").trim().split("\n");
-  return lines.map((line): BenchRecord => JSON.parse(line));
+  return lines.map((line) => parseJson(line, isRecord));
+}
+
+function isRecord(value: unknown): value is BenchRecord {
+  return hasText(value, "kind");
 }
