@@ -84,6 +84,7 @@ export interface FileCalls {
   /** Sets the modification time; the access time becomes the same. */
   setTimes(fd: number, mtimeNs: bigint): number;
   setXattr(fd: number, xattr: Xattr): number;
+  removeXattr(fd: number, name: Uint8Array): number;
   /** Changes an entry that is not opened, but only while it still is of this kind. Returns what failed. */
   changeNode(
     parent: DirectoryHandle,

@@ -21,7 +21,6 @@ export interface NativeBinding {
   readonly addressOf: (bytes: Uint8Array) => bigint;
   readonly openat: NativeFunction;
   readonly close: NativeFunction;
-  readonly read: NativeFunction;
   readonly pwrite: NativeFunction;
   readonly lseek: NativeFunction;
   readonly fallocate: NativeFunction;
@@ -45,8 +44,8 @@ export interface NativeBinding {
   readonly fgetxattr: NativeFunction;
   readonly flistxattr: NativeFunction;
   readonly fsetxattr: NativeFunction;
+  readonly fremovexattr: NativeFunction;
   readonly setxattr: NativeFunction;
-  readonly lsetxattr: NativeFunction;
   readonly getpwuid: NativeFunction;
   readonly getgrgid: NativeFunction;
   readonly getpwnam: NativeFunction;
@@ -85,12 +84,17 @@ function loadBinding(): NativeBinding | NativeAbsence {
   let binding: NativeBinding;
   try {
     // Required, not imported: the package is native and may be absent, which must not end the program.
-    const koffi: typeof Koffi = createRequire(import.meta.url)("koffi");
+    const koffi: unknown = createRequire(import.meta.url)("koffi");
+    if (!isKoffi(koffi)) return "koffi";
     binding = declareFunctions(koffi, SYSCALL_NUMBERS[arch]);
   } catch {
     return "koffi";
   }
   return answersStatx(binding) ? binding : "kernel";
+}
+
+function isKoffi(module: unknown): module is typeof Koffi {
+  return typeof module === "object" && module !== null && "load" in module && "errno" in module;
 }
 
 /** statx can be missing (before Linux 4.11) or be forbidden by the filter of an old container runtime. */
@@ -120,7 +124,6 @@ function declareFunctions(koffi: typeof Koffi, numbers: SyscallNumbers): NativeB
     addressOf: (bytes) => koffi.address(bytes),
     openat: declare("openat", "int", `int, ${name}, int, uint32_t`),
     close: declare("close", "int", "int"),
-    read: declare("read", long, "int, void*, size_t"),
     pwrite: declare("pwrite", long, `int, ${name}, size_t, ${long}`),
     lseek: declare("lseek", long, `int, ${long}, int`),
     fallocate: declare("fallocate", "int", `int, int, ${long}, ${long}`),
@@ -145,7 +148,7 @@ function declareFunctions(koffi: typeof Koffi, numbers: SyscallNumbers): NativeB
     flistxattr: declare("flistxattr", long, `int, void*, size_t`),
     fsetxattr: declare("fsetxattr", "int", `int, ${name}, ${name}, size_t, int`),
     setxattr: declare("setxattr", "int", `${name}, ${name}, ${name}, size_t, int`),
-    lsetxattr: declare("lsetxattr", "int", `${name}, ${name}, ${name}, size_t, int`),
+    fremovexattr: declare("fremovexattr", "int", `int, ${name}`),
     getpwuid: declare("getpwuid_r", "int", lookupId),
     getgrgid: declare("getgrgid_r", "int", lookupId),
     getpwnam: declare("getpwnam_r", "int", lookup),

@@ -74,6 +74,7 @@ type FileContentCalls = Pick<
   | "setMode"
   | "setTimes"
   | "setXattr"
+  | "removeXattr"
 >;
 
 function createFileCalls(binding: NativeBinding, check: Check): FileContentCalls {
@@ -100,6 +101,7 @@ function createFileCalls(binding: NativeBinding, check: Check): FileContentCalls
     setTimes: (fd, mtimeNs) => check(binding.futimens(fd, encodeTimes(mtimeNs))),
     setXattr: (fd, xattr) =>
       check(binding.fsetxattr(fd, terminate(xattr.name), xattr.value, xattr.value.length, 0)),
+    removeXattr: (fd, name) => check(binding.fremovexattr(fd, terminate(name))),
   };
 }
 

@@ -81,6 +81,7 @@ type FileContentCalls = Pick<
   | "setMode"
   | "setTimes"
   | "setXattr"
+  | "removeXattr"
 >;
 
 function createFileCalls(): FileContentCalls {
@@ -116,6 +117,7 @@ function createFileCalls(): FileContentCalls {
         fs.futimesSync(fd, toSeconds(mtimeNs), toSeconds(mtimeNs));
       }),
     setXattr: () => -ERRNO.ENOSYS,
+    removeXattr: () => -ERRNO.ENOSYS,
   };
 }
 
