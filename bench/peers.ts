@@ -49,6 +49,7 @@ function measurePeers(): void {
   const tools = pick("tools", values.tools, toolNames)
     .map((name) => provideTool(name, values.dir))
     .filter((tool) => tool !== undefined);
+  if (tools.length === 0) throw new Error("none of the chosen tools is to be had here");
   const corpora = pick("corpora", values.corpora, corpusNames).map((name) =>
     prepareCorpus(name, values.dir, values.small),
   );
@@ -74,9 +75,12 @@ function measureCorpus(corpus: Corpus, tools: readonly Tool[], report: (record: 
   report({ kind: "corpus", manifest: corpus.manifest });
   const workDirectory = join(values.dir, "work");
   if (values.limits) for (const record of measureLimits(corpus, workDirectory)) report(record);
+  const runs = Number(values.runs);
+  if (!Number.isInteger(runs) || runs < 1)
+    throw new Error(`--runs ${values.runs}: say a whole number of at least 1`);
   const steps = new Set(pick("steps", values.steps, stepNames));
   const timeProgram = provideTime(values.dir);
-  for (let run = 0; run < Number(values.runs); run++) {
+  for (let run = 0; run < runs; run++) {
     for (let turn = 0; turn < tools.length; turn++) {
       const tool = tools[(run + turn) % tools.length];
       if (tool === undefined) continue;
