@@ -1,0 +1,85 @@
+/**
+ * The chunk index as plain data over shared memory: what a thread needs to look chunks up, ready to be posted to it.
+ *
+ * @module
+ */
+import { type ByteSource, fileSource, memorySource } from "./byte-source.ts";
+import { FILTER_BLOCK_BYTES, FENCE_BYTES, type IndexKeys, type SegmentCounts } from "./segment-format.ts";
+import { type IdRange, readSegmentHead, SegmentReader } from "./segment-reader.ts";
+import { FrameCache } from "./frame-cache.ts";
+
+/** Where the bytes of a segment are, still encrypted. */
+export type SegmentStore =
+  /** A descriptor of this process, which all its threads share; it stays open as long as the snapshot's owner lives. */
+  | { readonly kind: "file"; readonly path: string; readonly descriptor: number; readonly length: number }
+  | { readonly kind: "memory"; readonly bytes: Uint8Array };
+
+/** One segment. Arrays lie in shared memory: posting a description copies none of them. */
+export interface SegmentDescription {
+  /** `index/<sha256>`. */
+  readonly name: string;
+  readonly store: SegmentStore;
+  readonly salt: Uint8Array;
+  readonly counts: SegmentCounts;
+  readonly bodyOffset: number;
+  readonly range: IdRange;
+  readonly fences: Uint8Array;
+  /** Empty: the segment is asked for every id in its range. */
+  readonly filter: Uint8Array;
+}
+
+export interface ChunkIndexSnapshot {
+  readonly repository: Uint8Array;
+  /** A secret; it stays in the memory of the process. */
+  readonly tableKey: Uint8Array;
+  readonly segments: readonly SegmentDescription[];
+  /** SHA-256 of packs whose chunks do not count, 32 bytes each. */
+  readonly condemned: Uint8Array;
+  /** Damaged segments are left out instead of failing lookups. */
+  readonly tolerateDamage: boolean;
+}
+
+export function sourceOf(store: SegmentStore, name: string): ByteSource {
+  return store.kind === "file"
+    ? fileSource(store.descriptor, store.length, name)
+    : memorySource(store.bytes, name);
+}
+
+/** The reader of a described segment. */
+export function readerOf(segment: SegmentDescription, keys: IndexKeys, cache: FrameCache): SegmentReader {
+  return new SegmentReader({ ...segment, source: sourceOf(segment.store, segment.name) }, keys, cache);
+}
+
+export function sharedBytes(length: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(length));
+}
+
+export function sharedCopy(bytes: Uint8Array): Uint8Array {
+  const copy = sharedBytes(bytes.length);
+  copy.set(bytes, 0);
+  return copy;
+}
+
+/** Whether a filter has the size that its entries need, with some freedom; else it is not worth its memory. */
+export function isFilterUseful(counts: SegmentCounts): boolean {
+  const bytes = counts.filterBlockCount * FILTER_BLOCK_BYTES;
+  return bytes > 0 && bytes <= 1024 + counts.entryCount * FENCE_BYTES;
+}
+
+/**
+ * Describes a segment that was just written, for the index of running threads.
+ *
+ * @throws AppError `ERR_DAMAGED`.
+ */
+export function describeSegment(keys: IndexKeys, name: string, bytes: Uint8Array): SegmentDescription {
+  const store = { kind: "memory", bytes: sharedCopy(bytes) } as const;
+  const source = sourceOf(store, name);
+  const head = readSegmentHead(source, keys, name);
+  const reader = new SegmentReader({ ...head, name, source }, keys, new FrameCache());
+  const fences = sharedBytes(reader.fencesBytes);
+  reader.readFences(fences);
+  const filter = sharedBytes(isFilterUseful(head.counts) ? reader.filterBytes : 0);
+  if (filter.length > 0) reader.readFilter(filter);
+  const { salt, counts, bodyOffset } = head;
+  return { name, store, salt, counts, bodyOffset, range: reader.readRange(), fences, filter };
+}
