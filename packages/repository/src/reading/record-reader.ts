@@ -9,10 +9,13 @@ import type { ChunkIndex, ChunkPlace } from "../chunk-index/index.ts";
 import { packName } from "../format/object-names.ts";
 import { packFrontLength } from "../packs/pack-format.ts";
 import { RECORD_TYPES } from "../packs/record-header.ts";
+import type { OpenRecord } from "../packs/record-opener.ts";
 import type { RecordDecoder } from "./record-decoder.ts";
 
 /** Plaintext of bundles and pages that is kept: neighbours are usually asked for next. */
 const CACHED_RECORDS_MAX = 16;
+/** What is wrong with one place of a chunk and may be right at another. */
+const PASSABLE: ReadonlySet<string> = new Set(["ERR_DAMAGED", "ERR_STORAGE_NOT_FOUND"]);
 
 export class RecordReader {
   readonly #storage: Storage;
@@ -44,12 +47,12 @@ export class RecordReader {
 
   /** A chunk may lie in several packs: one that is damaged or gone does not matter while another is good. */
   async #fromAnyPlace(id: Buffer, read: (place: ChunkPlace) => Promise<Buffer>): Promise<Buffer> {
-    let failure: unknown;
+    let failure: AppError | undefined;
     for (const place of this.#index.places(id)) {
       try {
         return await read(place);
       } catch (error) {
-        if (!isAppError(error, "ERR_DAMAGED") && !isAppError(error, "ERR_STORAGE_NOT_FOUND")) throw error;
+        if (!isAppError(error) || !PASSABLE.has(error.code)) throw error;
         failure ??= error;
       }
     }
@@ -68,7 +71,7 @@ export class RecordReader {
     return reading;
   }
 
-  async #openAt(place: ChunkPlace) {
+  async #openAt(place: ChunkPlace): Promise<OpenRecord> {
     const name = packName(place.pack);
     if (!this.#decoder.knows(place.pack.toString("hex"))) {
       this.#decoder.addFront(place.pack, await this.#readFront(name, place.packLength));

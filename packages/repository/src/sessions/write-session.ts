@@ -7,8 +7,16 @@
  */
 import { frameKeys, sha256 } from "@holdfast/crypto";
 import { AppError } from "@holdfast/kernel";
-import type { ChunkIndex, ChunkIndexSnapshot } from "../chunk-index/index.ts";
-import { openChunkIndex, loadSnapshot, SegmentBuilder, snapshotOfSegment } from "../chunk-index/index.ts";
+import {
+  type ChunkIndex,
+  type ChunkIndexSnapshot,
+  describeSegment,
+  type LoadedIndex,
+  loadSnapshot,
+  openChunkIndex,
+  SegmentBuilder,
+  type SegmentDescription,
+} from "../chunk-index/index.ts";
 import { type CopyDetails, type CopyTable, encodeManifest } from "../copies/manifest.ts";
 import { hashedName, packName } from "../format/object-names.ts";
 import { requireKey } from "../keys/key-set.ts";
@@ -25,7 +33,7 @@ export interface WriteSessionOptions {
   /** zstd level, 0 for none. */
   readonly compressionLevel: number;
   /** Called with every segment this session has stored: other threads add it to their index. */
-  readonly onSegment?: (segment: ChunkIndexSnapshot) => void;
+  readonly onSegment?: (segment: SegmentDescription) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -38,10 +46,9 @@ export class WriteSession {
   readonly key: NewSessionKey;
   readonly idOf: IdOf;
   readonly index: ChunkIndex;
-  /** What other threads open their index from. */
-  readonly snapshot: ChunkIndexSnapshot;
   readonly #options: WriteSessionOptions;
   readonly #session: Session;
+  readonly #loaded: LoadedIndex;
   readonly #finishedSessions: readonly SeenSession[];
   readonly #segment = new SegmentBuilder();
   #bytesSinceIndex = 0;
@@ -52,14 +59,14 @@ export class WriteSession {
     readonly options: WriteSessionOptions;
     readonly key: NewSessionKey;
     readonly session: Session;
-    readonly snapshot: ChunkIndexSnapshot;
+    readonly loaded: LoadedIndex;
     readonly finishedSessions: readonly SeenSession[];
   }) {
     this.repository = parts.repository;
     this.key = parts.key;
     this.idOf = idHasher(requireKey(parts.repository.keys, "idKey"));
-    this.snapshot = parts.snapshot;
-    this.index = openChunkIndex(parts.snapshot);
+    this.#loaded = parts.loaded;
+    this.index = openChunkIndex(parts.loaded.snapshot);
     this.#options = parts.options;
     this.#session = parts.session;
     this.#finishedSessions = parts.finishedSessions;
@@ -78,18 +85,23 @@ export class WriteSession {
       const condemned = await listCondemned(ports.storage, keys.repository, keys.tableKey);
       const condemnedPacks = new Set(condemned.flatMap((one) => one.packs));
       const others = await listSessions(ports, keys, key.session);
-      const snapshot = await loadSnapshot(ports.storage, keys, {
+      const loaded = await loadSnapshot(ports.storage, keys, {
         condemned: condemnedPacks,
         ...(ports.cacheDir === undefined ? {} : { cacheDir: ports.cacheDir }),
       });
       const finishedSessions = others.filter((other) => other.isOver);
-      const writing = new WriteSession({ repository, options, key, session, snapshot, finishedSessions });
+      const writing = new WriteSession({ repository, options, key, session, loaded, finishedSessions });
       if (others.length > 0) await writing.#adopt(condemnedPacks);
       return writing;
     } catch (error) {
       await session.end();
       throw error;
     }
+  }
+
+  /** What other threads open their index from; valid until the session ends. */
+  get snapshot(): ChunkIndexSnapshot {
+    return this.#loaded.snapshot;
   }
 
   /** Bytes of all objects this session has stored so far. */
@@ -132,7 +144,7 @@ export class WriteSession {
     const bytes = this.#segment.finish(keys, salt);
     const name = hashedName("index", sha256(bytes));
     await this.#put(name, bytes);
-    const segment = snapshotOfSegment(keys, name, bytes);
+    const segment = describeSegment(keys, name, bytes);
     this.index.add(segment);
     this.#options.onSegment?.(segment);
   }
@@ -163,6 +175,7 @@ export class WriteSession {
       await this.flushIndex();
       await this.#end();
     } catch {
+      this.#loaded[Symbol.dispose]();
       // The storage is gone or the process is being stopped: the next session adopts what is there.
     }
   }
@@ -174,6 +187,7 @@ export class WriteSession {
       for (const name of objects) await storage.delete(name);
     }
     await this.#session.end();
+    this.#loaded[Symbol.dispose]();
     this.key.sessionKey.fill(0);
   }
 
