@@ -36,8 +36,12 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const MAC_KEY_BYTES = 32;
 const CBC_OVERHEAD_BYTES = BLOCK_BYTES + HASH_BYTES;
-/** CBC encrypts and hashes so much at a time: the ciphertext is hashed and moved while it is in the cache. */
-const SLICE_BYTES = 65_536;
+/**
+ * What goes through a cipher at a time. Each update returns new memory; of this size it is cheap to get, and is
+ * hashed and moved while it is in the cache. On an idle machine one thread seals 1 MiB with GCM faster in one piece;
+ * with several busy threads slices took about a sixth less CPU.
+ */
+const SLICE_BYTES = 131_072;
 
 /** The keys of one session for one suite. Made by {@link frameKeys}; the key bytes cannot be read back from it. */
 export interface FrameKeys {
@@ -179,8 +183,9 @@ function openOrNull(keys: FrameKeys, aad: Uint8Array, sealed: Uint8Array): Buffe
 function sealGcm(gcm: GcmKey, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): number {
   const cipher = createCipheriv(gcm.name, gcm.key, position, { authTagLength: TAG_BYTES });
   cipher.setAAD(aad);
-  // One update for all: in slices, GCM lost a third of its speed.
-  out.set(cipher.update(plaintext), 0);
+  for (let start = 0; start < plaintext.length; start += SLICE_BYTES) {
+    out.set(cipher.update(plaintext.subarray(start, start + SLICE_BYTES)), start);
+  }
   cipher.final();
   out.set(cipher.getAuthTag(), plaintext.length);
   return plaintext.length + TAG_BYTES;
