@@ -21,7 +21,7 @@ export class MetadataPacks {
   readonly #free: PackRegion[] = [];
   readonly #storing = new Set<Promise<void>>();
   #open: { readonly region: PackRegion; readonly builder: PackBuilder } | undefined;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(options: MetadataPacksOptions) {
     this.#options = options;
@@ -70,7 +70,7 @@ export class MetadataPacks {
       await this.#options.store(pack);
       this.#free.push(region);
     } catch (error) {
-      this.#failure ??= error;
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
     }
   }
 }

@@ -39,7 +39,6 @@ export interface WriteSessionOptions {
 
 /** After so many new bytes the index of what is stored is written, so that a kill loses little. */
 const INDEX_EVERY_BYTES = 4 * 1024 ** 3;
-const INDEX_SALT_BYTES = 32;
 
 export class WriteSession {
   readonly repository: Repository;
@@ -139,9 +138,8 @@ export class WriteSession {
   async flushIndex(): Promise<void> {
     if (this.#segment.packCount === 0) return;
     const { keys, ports } = this.repository;
-    const salt = ports.randomness(Buffer.alloc(INDEX_SALT_BYTES));
     this.#bytesSinceIndex = 0;
-    const bytes = this.#segment.finish(keys, salt);
+    const bytes = this.#segment.finish(keys, ports.randomness);
     const name = hashedName("index", sha256(bytes));
     await this.#put(name, bytes);
     const segment = describeSegment(keys, name, bytes);
