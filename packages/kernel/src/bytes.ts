@@ -12,8 +12,8 @@ import { AppError } from "./errors.ts";
 
 /** LEB128 of a safe integer needs at most eight bytes (53 bits). */
 const VARINT_BYTES_MAX = 8;
-/** Up to so many bytes a loop is faster than a call into the engine (measured on names and ids: 2 to 3 times). */
-const SHORT_BYTES = 48;
+/** Up to so many characters a loop beats a temporary buffer (measured: 5 take 20 ns instead of 100, 48 take longer). */
+const SHORT_TEXT = 24;
 
 /** Grows as it is written. Numbers are little-endian. */
 export class ByteWriter {
@@ -82,10 +82,7 @@ export class ByteWriter {
 
   raw(bytes: Uint8Array): this {
     this.#reserve(bytes.length);
-    if (bytes.length > SHORT_BYTES) this.#bytes.set(bytes, this.#length);
-    else
-      for (let index = 0; index < bytes.length; index += 1)
-        this.#bytes[this.#length + index] = bytes[index] ?? 0;
+    this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
     return this;
   }
@@ -97,7 +94,7 @@ export class ByteWriter {
 
   /** UTF-8 text as a {@link blob}. */
   text(value: string): this {
-    if (value.length > SHORT_BYTES) return this.blob(Buffer.from(value, "utf8"));
+    if (value.length > SHORT_TEXT) return this.blob(Buffer.from(value, "utf8"));
     this.#reserve(1 + value.length);
     for (let index = 0; index < value.length; index += 1) {
       const unit = value.charCodeAt(index);

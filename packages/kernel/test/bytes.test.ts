@@ -55,7 +55,7 @@ suite("byte writer and reader", () => {
   });
 
   test("bytes and text come back, short or long, ASCII or not", () => {
-    for (const length of [0, 1, 47, 48, 49, 127, 128, 300]) {
+    for (const length of [0, 1, 23, 24, 25, 127, 128, 300]) {
       for (const unit of ["a", "é", "😀"]) {
         const text = unit.repeat(length);
         const bytes = Buffer.alloc(length, 0x80);
@@ -67,8 +67,8 @@ suite("byte writer and reader", () => {
       }
     }
     assert.equal(
-      reader(new ByteWriter().text(`${"a".repeat(40)}ü`).finish()).text(100),
-      `${"a".repeat(40)}ü`,
+      reader(new ByteWriter().text(`${"a".repeat(20)}ü`).finish()).text(100),
+      `${"a".repeat(20)}ü`,
     );
   });
 
