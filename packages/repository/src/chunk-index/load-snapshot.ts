@@ -326,7 +326,7 @@ class Arena {
 
 /** After a failure no item is begun any more; those begun have ended when it rejects, so no file is opened later. */
 async function inParallel<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items].reverse();
+  const queue = items.toReversed();
   const work = async (): Promise<void> => {
     for (let item = queue.pop(); item !== undefined; item = queue.pop()) {
       try {

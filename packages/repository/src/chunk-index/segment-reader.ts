@@ -94,7 +94,7 @@ export class SegmentReader {
     this.name = parts.name;
     this.counts = parts.counts;
     this.#layout = segmentLayout(parts.counts, parts.bodyOffset);
-    this.#frames = new SegmentFrames(parts.source, keys, parts.salt, `The object ${parts.name}`);
+    this.#frames = new SegmentFrames(parts.source, keys, parts.salt, parts.name);
     this.#cache = cache;
     this.#owner = cache.newOwner();
     if (parts.fences !== undefined) this.#fences = viewOf(parts.fences);
