@@ -125,6 +125,7 @@ export class PackBuilder {
   /** Completes the pack; its bytes stay valid until the region is begun again. */
   finish(last: boolean): FinishedPack {
     const { bytes } = this.#region;
+    const { randomness = systemRandomness } = this.#owner;
     const key = this.#packKey();
     const directory = bytes.subarray(
       PACK_BYTES_AIM,
@@ -134,9 +135,9 @@ export class PackBuilder {
     const used = this.#state(USED);
     const length = paddedLength(used + sealedLength + PACK_END_BYTES, last);
     const start = length - PACK_END_BYTES - sealedLength;
-    bytes.fill(0, used, start);
+    randomness(bytes.subarray(used, start));
     sealNonce(key.key, key.directoryNonce, key.directoryAad, directory, bytes.subarray(start, length));
-    writePackEnd(bytes.subarray(length - PACK_END_BYTES, length), sealedLength);
+    writePackEnd(key, bytes.subarray(length - PACK_END_BYTES, length), sealedLength);
     const pack = bytes.subarray(0, length);
     return { kind: bytes.readUInt8(24), sha256: sha256(pack), bytes: pack, directory };
   }

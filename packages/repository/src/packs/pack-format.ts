@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { FRAME_BOX_OVERHEAD_BYTES, openNonce } from "@holdfast/crypto";
+import { FRAME_BOX_OVERHEAD_BYTES, openNonce, sealNonce } from "@holdfast/crypto";
 import { AppError, ByteReader, ByteWriter } from "@holdfast/kernel";
 import { HEAD_BYTES, readHead, writeHead } from "../format/head.ts";
 import type { PackKey } from "./pack-key.ts";
@@ -21,8 +21,10 @@ export const ENVELOPE_BYTES = 1248;
 export const SALT_BYTES = 32;
 export const SESSION_ID_BYTES = 16;
 const FRONT_BYTES = HEAD_BYTES + 8 + SALT_BYTES;
-/** Length of the sealed directory, and the end mark. */
-export const PACK_END_BYTES = 8;
+/** Plaintext of the end: length of the sealed directory, and a mark. */
+const END_BYTES = 8;
+/** The sealed end, the last bytes of a pack. */
+export const PACK_END_BYTES = END_BYTES + FRAME_BOX_OVERHEAD_BYTES;
 const END_MARK = Buffer.from("HFPE", "latin1");
 const ENVELOPES_MAX = 255;
 
@@ -63,18 +65,23 @@ export function decodePackFront(bytes: Buffer, pack: string, repository: Buffer)
   return { kind, salt, envelopes };
 }
 
-export function writePackEnd(out: Buffer, sealedDirectoryLength: number): void {
-  out.writeUInt32LE(sealedDirectoryLength, 0);
-  END_MARK.copy(out, 4);
+/** Seals the end of a pack into `out`: sealed, so that nobody sees where records end and how many there are. */
+export function writePackEnd(key: PackKey, out: Buffer, sealedDirectoryLength: number): void {
+  const end = Buffer.alloc(END_BYTES);
+  end.writeUInt32LE(sealedDirectoryLength, 0);
+  END_MARK.copy(end, 4);
+  sealNonce(key.key, key.endNonce, key.endAad, end, out);
 }
 
 /**
- * Length of the sealed directory that stands before the last eight bytes of a pack.
+ * Length of the sealed directory that stands before the sealed end of a pack.
  *
+ * @param sealed the last {@link PACK_END_BYTES} of the pack.
  * @throws AppError `ERR_DAMAGED`.
  */
-export function decodePackEnd(end: Buffer, pack: string, packLength: number): number {
-  if (end.length !== PACK_END_BYTES || !end.subarray(4).equals(END_MARK))
+export function openPackEnd(key: PackKey, sealed: Buffer, pack: string, packLength: number): number {
+  const end = openNonce(key.key, key.endNonce, key.endAad, sealed, `The end of ${pack}`);
+  if (end.length !== END_BYTES || !end.subarray(4).equals(END_MARK))
     throw damaged(pack, "its end is missing");
   const length = end.readUInt32LE(0);
   const tooLong = length > packLength - FRONT_BYTES - PACK_END_BYTES;

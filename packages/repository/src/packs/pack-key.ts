@@ -13,6 +13,8 @@ export interface PackKey {
   /** Nonce of the record at this offset; overwritten by the next call. */
   nonce(offset: number): Buffer;
   readonly directoryNonce: Buffer;
+  readonly endAad: Buffer;
+  readonly endNonce: Buffer;
 }
 
 export function packKeyOf(tableKey: Uint8Array, repository: Buffer, salt: Uint8Array): PackKey {
@@ -23,11 +25,15 @@ export function packKeyOf(tableKey: Uint8Array, repository: Buffer, salt: Uint8A
   const nonce = Buffer.alloc(12);
   const directoryNonce = Buffer.alloc(12);
   directoryNonce.fill(0xff, 0, 8);
+  const endNonce = Buffer.from(directoryNonce);
+  endNonce[0] = 0xfe;
   return {
     key,
     headerAad: Buffer.concat([Buffer.from("header", "latin1"), repository]),
     directoryAad: Buffer.concat([Buffer.from("directory", "latin1"), repository]),
     directoryNonce,
+    endAad: Buffer.concat([Buffer.from("end", "latin1"), repository]),
+    endNonce,
     nonce(offset) {
       nonce.writeUInt32LE(offset, 0);
       return nonce;

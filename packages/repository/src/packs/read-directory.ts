@@ -6,9 +6,9 @@
 import type { Storage } from "@holdfast/storage";
 import type { KeySet } from "../keys/key-set.ts";
 import {
-  decodePackEnd,
   decodePackFront,
   openDirectory,
+  openPackEnd,
   PACK_END_BYTES,
   PACK_FRONT_BYTES_MAX,
   packFrontLength,
@@ -49,7 +49,7 @@ export async function readPackDirectory(
   const open = await readPackFront(storage, keys, name, size);
   const tail = Math.min(size, PACK_END_BYTES);
   const end = await storage.get(name, { offset: size - tail, length: tail });
-  const length = decodePackEnd(end, name, size);
+  const length = openPackEnd(open.key, end, name, size);
   const sealed = await storage.get(name, { offset: size - PACK_END_BYTES - length, length });
   return { kind: open.front.kind, directory: openDirectory(open.key, sealed, name, size), open };
 }
@@ -62,7 +62,7 @@ export function openPackInMemory(
 ): { readonly open: OpenPack; readonly directory: Buffer } {
   const front = decodePackFront(bytes.subarray(0, PACK_FRONT_BYTES_MAX), name, keys.repository);
   const key = packKeyOf(keys.tableKey, keys.repository, front.salt);
-  const length = decodePackEnd(bytes.subarray(-PACK_END_BYTES), name, bytes.length);
+  const length = openPackEnd(key, bytes.subarray(-PACK_END_BYTES), name, bytes.length);
   const end = bytes.length - PACK_END_BYTES;
   const directory = openDirectory(key, bytes.subarray(end - length, end), name, bytes.length);
   return { open: { front, key }, directory };
