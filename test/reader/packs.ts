@@ -28,7 +28,8 @@ const PLAINTEXT_LENGTH_MAX = 8 * 1024 * 1024;
 const FRAME_SIZE_MIN = 4 * 1024;
 const DIRECTORY_ENTRIES_MAX = 65_536;
 const ENTRY_LENGTH = 48;
-const TRAILER_LENGTH = 8;
+/** The sealed end of a pack: u32, mark and tag. */
+const SEALED_END_LENGTH = 8 + 16;
 
 /** One line of a directory or of an index: where a chunk is (section 4.2). */
 export interface Place {
@@ -81,8 +82,15 @@ export function readPack(bytes: Buffer, name: string, path: string, keys: Keys):
   }
   if (envelopes.size !== sessions) cursor.refuse("a session appears twice");
   const frontLength = cursor.at;
-  const directoryEnd = bytes.length - TRAILER_LENGTH;
-  const trailer = new Cursor(bytes.subarray(Math.max(frontLength, directoryEnd)), `${subject}, trailer`);
+  const directoryEnd = Math.max(frontLength, bytes.length - SEALED_END_LENGTH);
+  const end = openGcm(
+    key,
+    Buffer.concat([u64(2n ** 64n - 2n), u32(0)]),
+    Buffer.concat([ascii("end"), keys.repository]),
+    bytes.subarray(directoryEnd),
+    `${subject}, end`,
+  );
+  const trailer = new Cursor(end, `${subject}, end`);
   const directoryStart = directoryEnd - trailer.u32();
   if (trailer.take(4).toString("latin1") !== "HFPE" || directoryStart < frontLength) {
     trailer.refuse("no directory before it");
@@ -97,7 +105,7 @@ export function readPack(bytes: Buffer, name: string, path: string, keys: Keys):
     `${subject}, directory`,
   );
   const places = readDirectory(directory, `${subject}, directory`);
-  checkLayout(bytes, places, { frontLength, directoryStart }, subject);
+  checkLayout(places, { frontLength, directoryStart }, subject);
   return { name, path, kind, length: bytes.length, key, envelopes, places };
 }
 
@@ -109,9 +117,8 @@ function readDirectory(directory: Buffer, subject: string): readonly Place[] {
   return places;
 }
 
-/** Records follow each other from the front on; members of a bundle follow each other in it; what is left is zero. */
+/** Records follow each other from the front on; members of a bundle follow each other in it. */
 function checkLayout(
-  bytes: Buffer,
   places: readonly Place[],
   { frontLength, directoryStart }: { readonly frontLength: number; readonly directoryStart: number },
   subject: string,
@@ -133,8 +140,6 @@ function checkLayout(
       throw new FormatError(subject, "two entries for one record");
   }
   if (end > directoryStart) throw new FormatError(subject, "records reach into the directory");
-  if (bytes.subarray(end, directoryStart).some((byte) => byte !== 0))
-    throw new FormatError(subject, "padding is not 0");
 }
 
 export type RecordPlaces = readonly [first: Place, ...others: Place[]];

@@ -112,10 +112,13 @@ export function writePack(
   }
   const nonce = concat([u64(2n ** 64n - 1n), u32(0)]);
   const sealed = sealGcm(packKey, nonce, concat([ascii("directory"), repository]), concat(directory));
-  const padding = 4096 - ((offset + sealed.length + 8) % 4096);
-  const tail = [Buffer.alloc(padding), sealed, u32(sealed.length), ascii("HFPE")];
+  const padding = 4096 - ((offset + sealed.length + 24) % 4096);
+  const endNonce = concat([u64(2n ** 64n - 2n), u32(0)]);
+  const end = concat([u32(sealed.length), ascii("HFPE")]);
+  const sealedEnd = sealGcm(packKey, endNonce, concat([ascii("end"), repository]), end);
+  const tail = [randomBytes(padding), sealed, sealedEnd];
   const name = writeObject(space, 3, "packs", ...parts, ...tail);
-  return { name, length: offset + padding + sealed.length + 8, kind, directory };
+  return { name, length: offset + padding + sealed.length + 24, kind, directory };
 }
 
 // Index: section 5
