@@ -4,7 +4,8 @@
  *     node bench/chunk-index.ts [segments=191] [folder for 5.7 GB]
  *
  * Two layouts: *merged*, where each segment has a range of ids of its own, and *scattered*, where each holds ids from
- * everywhere, as sessions write them and as they are until somebody merges. Ids are made up in their order.
+ * everywhere, as sessions write them and as they are until somebody merges. Ids are made up in their order. Large
+ * objects are written past the page cache, so hits read from the disk as they would in a fresh process.
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -10,6 +10,7 @@ import {
   type MergeOptions,
   mergeSegments,
   openChunkIndex,
+  readersOf,
   readSegment,
 } from "../src/chunk-index/index.ts";
 import {
@@ -137,6 +138,20 @@ suite("merging segments", () => {
     const again = await merge(parts, { inputBytesMax: 11_000 });
     assert.equal(again.length, 1);
     assert.deepEqual(contentOf(again), contentOf([whole]));
+  });
+
+  test("takes its inputs from a loaded index", async () => {
+    const storage = new MemoryStorage();
+    const inputs = range(0, 3).map((pack) =>
+      segmentOf([{ pack, chunks: range(pack * 900, pack * 900 + 1500) }]),
+    );
+    for (const { name, bytes } of inputs) await storage.put(name, bytes);
+    using loaded = await loadSnapshot(storage, keys);
+    const merged: MergedSegment[] = [];
+    const options = { keys, randomness: seededRandomness("loaded"), superseded: loaded.superseded };
+    for await (const segment of mergeSegments(readersOf(loaded.snapshot), options)) merged.push(segment);
+    assert.deepEqual(new Set(contentOf(merged)), new Set(contentOf(inputs)));
+    assert.deepEqual(new Set(merged[0]?.supersedes), new Set(inputs.map(({ name }) => name)));
   });
 
   test("that drops everything leaves an empty segment that supersedes the inputs", async () => {

@@ -18,22 +18,16 @@ import {
   SEGMENT_FRONT_BYTES,
   type SegmentHead,
 } from "./segment-format.ts";
+import { inParallel } from "./in-parallel.ts";
 import { closeStore, SegmentFiles, type StoredSegment } from "./segment-files.ts";
+import { SharedArena, sharedCopy } from "./shared-memory.ts";
 import { readSegmentHead, SegmentReader } from "./segment-reader.ts";
-import {
-  type ChunkIndexSnapshot,
-  isFilterUseful,
-  type SegmentDescription,
-  sharedBytes,
-  sharedCopy,
-  sourceOf,
-} from "./snapshot.ts";
+import { type ChunkIndexSnapshot, isFilterUseful, type SegmentDescription, sourceOf } from "./snapshot.ts";
 
 const FILTER_BYTES_MAX = 160 * 1024 * 1024;
 const SHARED_BYTES_MAX = 1024 * 1024 * 1024;
 /** Each time somebody merged segments between our list and our reading: rare once, absurd so often. */
 const LISTS_MAX = 5;
-const AT_ONCE = 4;
 const HEAD_FIRST_BYTES = 16 * 1024;
 
 export interface LoadSnapshotOptions {
@@ -146,8 +140,9 @@ class SnapshotLoader {
     await this.#files.sweepMirror(new Set(objects.keys()));
     return {
       snapshot: {
-        repository: this.#keys.repository,
-        tableKey: this.#keys.tableKey,
+        // Copies: posting a piece of a pooled buffer would post the pool.
+        repository: Uint8Array.from(this.#keys.repository),
+        tableKey: Uint8Array.from(this.#keys.tableKey),
         segments,
         condemned: hashRows(this.#options.condemned ?? []),
         tolerateDamage: this.#options.tolerateDamage ?? false,
@@ -240,8 +235,8 @@ class SnapshotLoader {
     const readers = names.map((name) => ({ name, reader: this.#readerOf(name) }));
     const filtered = this.#filtered(readers.map(({ reader }) => reader));
     const filterBytes = [...filtered].reduce((sum, reader) => sum + reader.filterBytes, 0);
-    const filters = new Arena(filterBytes);
-    const fences = new Arena(readers.reduce((sum, { reader }) => sum + reader.fencesBytes, 0));
+    const filters = new SharedArena(filterBytes);
+    const fences = new SharedArena(readers.reduce((sum, { reader }) => sum + reader.fencesBytes, 0));
     const described: SegmentDescription[] = [];
     for (const { name, reader } of readers) {
       const filter = filters.take(filtered.has(reader) ? reader.filterBytes : 0);
@@ -286,7 +281,8 @@ class SnapshotLoader {
     reader.readFences(fences);
     if (filter.length > 0) reader.readFilter(filter);
     const { stored, head } = this.#opened(name);
-    const { salt, counts, bodyOffset } = head;
+    const { counts, bodyOffset } = head;
+    const salt = Uint8Array.from(head.salt);
     return { name, store: stored.store, salt, counts, bodyOffset, range: reader.readRange(), fences, filter };
   }
 
@@ -307,36 +303,4 @@ function hashRows(hashes: Iterable<Uint8Array | string>): Uint8Array {
   const rows = Array.from(hashes, (hash) => (typeof hash === "string" ? Buffer.from(hash, "hex") : hash));
   assert(rows.every((row) => row.length === ID_BYTES));
   return sharedCopy(Buffer.concat(rows));
-}
-
-/** One shared buffer, given out piece by piece. */
-class Arena {
-  readonly #bytes: Uint8Array;
-  #used = 0;
-
-  constructor(length: number) {
-    this.#bytes = sharedBytes(length);
-  }
-
-  take(length: number): Uint8Array {
-    this.#used += length;
-    return this.#bytes.subarray(this.#used - length, this.#used);
-  }
-}
-
-/** After a failure no item is begun any more; those begun have ended when it rejects, so no file is opened later. */
-async function inParallel<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.toReversed();
-  const work = async (): Promise<void> => {
-    for (let item = queue.pop(); item !== undefined; item = queue.pop()) {
-      try {
-        await action(item);
-      } catch (error) {
-        queue.length = 0;
-        throw error;
-      }
-    }
-  };
-  const results = await Promise.allSettled(Array.from({ length: AT_ONCE }, work));
-  for (const result of results) if (result.status === "rejected") throw result.reason;
 }

@@ -15,7 +15,8 @@ import { checkNamedByHash } from "../format/head.ts";
 import { hashOfName } from "../format/object-names.ts";
 import { fileLength, fileSource, type ByteSource } from "./byte-source.ts";
 import { damagedSegment } from "./segment-format.ts";
-import { type SegmentStore, sharedCopy } from "./snapshot.ts";
+import { sharedCopy } from "./shared-memory.ts";
+import type { SegmentStore } from "./snapshot.ts";
 
 /** Smaller segments are kept in memory: a repository can have thousands, and a process has few descriptors. */
 const SMALL_BYTES = 128 * 1024;

@@ -7,6 +7,7 @@ import { type ByteSource, fileSource, memorySource } from "./byte-source.ts";
 import { FILTER_BLOCK_BYTES, FENCE_BYTES, type IndexKeys, type SegmentCounts } from "./segment-format.ts";
 import { type IdRange, readSegmentHead, SegmentReader } from "./segment-reader.ts";
 import { FrameCache } from "./frame-cache.ts";
+import { sharedBytes, sharedCopy } from "./shared-memory.ts";
 
 /** Where the bytes of a segment are, still encrypted. */
 export type SegmentStore =
@@ -50,14 +51,11 @@ export function readerOf(segment: SegmentDescription, keys: IndexKeys, cache: Fr
   return new SegmentReader({ ...segment, source: sourceOf(segment.store, segment.name) }, keys, cache);
 }
 
-export function sharedBytes(length: number): Uint8Array {
-  return new Uint8Array(new SharedArrayBuffer(length));
-}
-
-export function sharedCopy(bytes: Uint8Array): Uint8Array {
-  const copy = sharedBytes(bytes.length);
-  copy.set(bytes, 0);
-  return copy;
+/** Readers of all segments of a snapshot, for walking through them one after the other or merging them. */
+export function readersOf(snapshot: ChunkIndexSnapshot): SegmentReader[] {
+  const keys = { repository: Buffer.from(snapshot.repository), tableKey: Buffer.from(snapshot.tableKey) };
+  const cache = new FrameCache();
+  return snapshot.segments.map((segment) => readerOf(segment, keys, cache));
 }
 
 /** Whether a filter has the size that its entries need, with some freedom; else it is not worth its memory. */
@@ -80,6 +78,7 @@ export function describeSegment(keys: IndexKeys, name: string, bytes: Uint8Array
   reader.readFences(fences);
   const filter = sharedBytes(isFilterUseful(head.counts) ? reader.filterBytes : 0);
   if (filter.length > 0) reader.readFilter(filter);
-  const { salt, counts, bodyOffset } = head;
+  const { counts, bodyOffset } = head;
+  const salt = Uint8Array.from(head.salt);
   return { name, store, salt, counts, bodyOffset, range: reader.readRange(), fences, filter };
 }
