@@ -23,6 +23,8 @@ import type { RestoreMetadata } from "../src/restore-tree/target-context.ts";
 
 const top = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-restore-"));
 after(() => {
+  // Folders without the right to write, which only root empties as they are.
+  execFileSync("chmod", ["-R", "u+rwX", top]);
   execFileSync("rm", ["-rf", top]);
 });
 let folders = 0;
