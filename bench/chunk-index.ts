@@ -4,8 +4,8 @@
  *     node bench/chunk-index.ts [segments=191] [folder for 5.7 GB]
  *
  * Two layouts: *merged*, where each segment has a range of ids of its own, and *scattered*, where each holds ids from
- * everywhere, as sessions write them and as they are until somebody merges. Ids are made up in their order. Large
- * objects are written past the page cache, so hits read from the disk as they would in a fresh process.
+ * everywhere, as sessions write them and as they are until somebody merges. Ids are made up in their order.
+ * With each rate stand the bytes read from the disk and the CPU time a lookup: they tell waiting from work.
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -83,8 +83,13 @@ async function write(storage: Storage, layout: Layout): Promise<number> {
   return bytesWritten;
 }
 
-/** Lookups a second for a while; `expected` says what each must answer. */
-function measure(index: ChunkIndex, layout: Layout, expected: boolean, place: boolean): number {
+interface Rate {
+  readonly count: number;
+  readonly perSecond: number;
+}
+
+/** Lookups for a while; `expected` says what each must answer. */
+function measure(index: ChunkIndex, layout: Layout, expected: boolean, place: boolean): Rate {
   const id = Buffer.alloc(32);
   const start = performance.now();
   let seed = 1;
@@ -100,7 +105,7 @@ function measure(index: ChunkIndex, layout: Layout, expected: boolean, place: bo
     const found = place ? index.lookup(id) !== undefined : index.has(id);
     if (found !== expected) throw new Error("a wrong answer");
   }
-  return (count / (performance.now() - start)) * 1000;
+  return { count, perSecond: (count / (performance.now() - start)) * 1000 };
 }
 
 async function run(layout: Layout, parent: string): Promise<void> {
@@ -138,8 +143,15 @@ async function measureLookups(layout: Layout, folder: string): Promise<void> {
   const index = openChunkIndex(loaded.snapshot);
   report(`${layout}: open`, seconds(start));
   report(`${layout}: memory peak of opening`, megabytes(process.resourceUsage().maxRSS * 1024));
-  const rate = (expected: boolean, place: boolean): string =>
-    `${Math.round(measure(index, layout, expected, place)).toLocaleString("en")} a second`;
+  const rate = (expected: boolean, place: boolean): string => {
+    const before = process.resourceUsage();
+    const { count, perSecond } = measure(index, layout, expected, place);
+    const after = process.resourceUsage();
+    const cpuUs = after.userCPUTime + after.systemCPUTime - before.userCPUTime - before.systemCPUTime;
+    const read = megabytes((after.fsRead - before.fsRead) * 512);
+    const each = (cpuUs / count).toFixed(1);
+    return `${Math.round(perSecond).toLocaleString("en")} a second, ${each} us of CPU each, ${read} from the disk`;
+  };
   report(`${layout}: misses`, rate(false, false));
   report(`${layout}: hits (has)`, rate(true, false));
   report(`${layout}: hits (place)`, rate(true, true));
