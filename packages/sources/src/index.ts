@@ -1,1 +1,2 @@
 // The public surface of this package.
+export { takeEnvironmentSecret } from "./posix/environment-secret.ts";

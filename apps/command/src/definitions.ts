@@ -1,0 +1,116 @@
+/**
+ * Every command with its operands and options: what the parser, the help and docs/command.md are held against.
+ *
+ * @module
+ */
+import type { CommandModule } from "./command-call.ts";
+
+export interface OptionDefinition {
+  /** In the notation of the help: `--tag NAME`. */
+  readonly flags: string;
+  readonly text: string;
+  /** May be given several times. */
+  readonly many?: true;
+  readonly choices?: readonly string[];
+  readonly default?: string;
+  /** The value is a whole number within these bounds. */
+  readonly range?: { readonly min: number; readonly max: number };
+}
+
+export interface CommandDefinition {
+  /** `backup`, `key add`. */
+  readonly name: string;
+  /** `STORAGE`, `[PATH]`, `PATH...`, `[COPY...]`. */
+  readonly operands: readonly string[];
+  readonly summary: string;
+  readonly options: readonly OptionDefinition[];
+  /** Loads the command's own module: a start loads what it runs, nothing else. */
+  readonly load: () => Promise<CommandModule>;
+}
+
+const KEY_FILE: OptionDefinition = {
+  flags: "--key-file FILE",
+  text: "file with the key: a passphrase, or a recovery kit",
+};
+const NEW_KEY_FILE: OptionDefinition = {
+  flags: "--new-key-file FILE",
+  text: "file with the new passphrase; without it, it is asked for twice",
+};
+const DRY_RUN: OptionDefinition = { flags: "--dry-run", text: "only say what would be done" };
+const COUNT = { min: 1, max: 1_000_000 } as const;
+const WORKERS: OptionDefinition = {
+  flags: "--workers N",
+  text: "threads that work at the same time",
+  range: { min: 1, max: 64 },
+};
+
+/** Options that every command has. */
+export const COMMON_OPTIONS: readonly OptionDefinition[] = [
+  { flags: "--json", text: "one JSON object a line, for programs" },
+  { flags: "--verbose", text: "with an error, everything that led to it" },
+];
+
+function keepRule(period: string, text: string): OptionDefinition {
+  return { flags: `--keep-${period} N`, text, range: { min: 1, max: 100_000 } };
+}
+
+export const COMMANDS: readonly CommandDefinition[] = [
+  {
+    name: "init",
+    operands: ["STORAGE"],
+    summary: "make a repository",
+    options: [
+      KEY_FILE,
+      { flags: "--method METHOD", text: "how data is encrypted", choices: ["gcm", "cbc"] },
+      { flags: "--level LEVEL", text: "key of 128, 192 or 256 bits", choices: ["low", "normal", "high"] },
+      { flags: "--no-encryption", text: "make a repository that everybody can read" },
+    ],
+    load: () => import("./commands/init.ts"),
+  },
+  {
+    name: "copies",
+    operands: ["STORAGE"],
+    summary: "list the copies",
+    options: [
+      KEY_FILE,
+      { flags: "--host NAME", text: "only copies of this machine" },
+      { flags: "--tag NAME", text: "only copies with this tag; several times: with all of them", many: true },
+    ],
+    load: () => import("./commands/copies.ts"),
+  },
+  {
+    name: "key list",
+    operands: ["STORAGE"],
+    summary: "list the keys that open a repository",
+    options: [KEY_FILE],
+    load: () => import("./commands/key-list.ts"),
+  },
+  {
+    name: "key add",
+    operands: ["STORAGE"],
+    summary: "add a passphrase or a recovery kit",
+    options: [
+      KEY_FILE,
+      NEW_KEY_FILE,
+      { flags: "--recovery-kit FILE", text: "make a recovery kit and write it to this new file" },
+      { flags: "--label TEXT", text: "what the key is called in the list" },
+    ],
+    load: () => import("./commands/key-add.ts"),
+  },
+  {
+    name: "key remove",
+    operands: ["STORAGE", "SLOT"],
+    summary: "remove a key; SLOT is the start of its id",
+    options: [KEY_FILE],
+    load: () => import("./commands/key-remove.ts"),
+  },
+  {
+    name: "key check",
+    operands: ["STORAGE"],
+    summary: "try a key and say which one it is",
+    options: [KEY_FILE],
+    load: () => import("./commands/key-check.ts"),
+  },
+];
+
+export { COUNT, DRY_RUN, keepRule, WORKERS };

@@ -1,0 +1,42 @@
+/**
+ * Ctrl-C: the first one ends the command cleanly, the second one at once.
+ *
+ * @module
+ */
+import process from "node:process";
+import { AppError } from "@holdfast/kernel";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+export interface Interrupt extends Disposable {
+  readonly signal: AbortSignal;
+  /** Ends the command as a signal would: nobody reads its output any more. */
+  readonly cancel: (reason: string) => void;
+}
+
+/** Listens for signals until it is disposed of. */
+export function listenForInterrupt(): Interrupt {
+  const controller = new AbortController();
+  const cancel = (reason: string): void => {
+    if (!controller.signal.aborted) controller.abort(cancelled(reason));
+  };
+  const handle = (signal: NodeJS.Signals): void => {
+    // From now on a signal does what it does to any program.
+    for (const name of SIGNALS) process.off(name, handle);
+    cancel(signal === "SIGINT" ? "Interrupted." : `Ended by ${signal}.`);
+  };
+  for (const name of SIGNALS) process.on(name, handle);
+  return {
+    signal: controller.signal,
+    cancel,
+    [Symbol.dispose]: () => {
+      for (const name of SIGNALS) process.off(name, handle);
+    },
+  };
+}
+
+export function cancelled(message: string): AppError {
+  return new AppError("ERR_CANCELLED", message, {
+    remedy: "What had been written is used by the next run.",
+  });
+}

@@ -1,0 +1,83 @@
+/**
+ * Runs one command: reads its arguments, carries it out, and turns whatever goes wrong into a line and an exit code.
+ *
+ * @module
+ */
+import process from "node:process";
+import { AppError, ERROR_CODES, toErrorRecord } from "@holdfast/kernel";
+import { parseCommandLine } from "./command-line.ts";
+import { readConfiguration } from "./configuration.ts";
+import { type Interrupt, listenForInterrupt } from "./interrupt.ts";
+import { createJsonOutput } from "./output/json-output.ts";
+import type { Output, TextStream } from "./output/output.ts";
+import { createTextOutput } from "./output/text-output.ts";
+
+const CAUSES_MAX = 8;
+
+/** @returns the exit code. Throws nothing. */
+export async function runCommand(argumentsGiven: readonly string[]): Promise<number> {
+  // Before anything else: no thread and no program that is started later is to inherit it.
+  const environmentKey = await takeEnvironmentKey();
+  using interrupt = listenForInterrupt();
+  const output = createOutput(argumentsGiven, interrupt);
+  try {
+    const parsed = await parseCommandLine(argumentsGiven, (text) => process.stdout.write(text));
+    if (parsed === undefined) return 0;
+    const configuration = readConfiguration(process.env);
+    const { definition, operands, options } = parsed;
+    const { run } = await definition.load();
+    return await run({ operands, options, output, signal: interrupt.signal, configuration, environmentKey });
+  } catch (error) {
+    return report(error, output, interrupt, argumentsGiven.includes("--verbose"));
+  } finally {
+    environmentKey?.fill(0);
+    output.finish();
+  }
+}
+
+async function takeEnvironmentKey(): Promise<Buffer | undefined> {
+  if (!("HOLDFAST_KEY" in process.env)) return undefined;
+  const { takeEnvironmentSecret } = await import("@holdfast/sources");
+  return takeEnvironmentSecret("HOLDFAST_KEY");
+}
+
+/** Monotonic. */
+function now(): number {
+  return performance.now();
+}
+
+function createOutput(argumentsGiven: readonly string[], interrupt: Interrupt): Output {
+  const isJson = argumentsGiven.includes("--json");
+  // What `dump` writes to standard output is the file, so its objects go beside it.
+  const isBinary = argumentsGiven[0] === "dump";
+  const result: TextStream = isBinary ? process.stderr : process.stdout;
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", () => interrupt.cancel("Nobody reads the output any more."));
+  }
+  return isJson ? createJsonOutput(result, now) : createTextOutput({ result, notes: process.stderr }, now);
+}
+
+function report(error: unknown, output: Output, interrupt: Interrupt, verbose: boolean): number {
+  const { signal } = interrupt;
+  // Whatever an aborted operation fails with, the reason is that it was aborted.
+  const told: unknown = signal.aborted && !(error instanceof AppError) ? signal.reason : error;
+  const record = toErrorRecord(told);
+  const isOurs = told instanceof AppError;
+  output.error(
+    isOurs ? record : { ...record, remedy: "This is a fault of the program; --verbose shows where." },
+    verbose ? causesOf(told) : [],
+  );
+  return ERROR_CODES[record.code].exit;
+}
+
+/** What led to an error, outermost first. For a fault of the program itself, where it happened. */
+function causesOf(error: unknown): readonly string[] {
+  const causes: string[] = [];
+  let current: unknown = error;
+  while (current instanceof Error && causes.length < CAUSES_MAX) {
+    if (!(current instanceof AppError)) causes.push(current.stack ?? current.message);
+    else if (current !== error) causes.push(`${current.code}: ${current.message}`);
+    current = current.cause;
+  }
+  return causes;
+}
