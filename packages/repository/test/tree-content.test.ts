@@ -167,6 +167,20 @@ suite("content lists", () => {
     assert.deepEqual(record?.refs, id);
   });
 
+  test("each list names what it refers to, and nothing else", () => {
+    const records = new MemoryRecords();
+    collect(records, manySegments(5000));
+    assert(records.records.size > 5);
+    for (const { plaintext, refs } of records.records.values()) {
+      const list = decodeList(reader(plaintext));
+      const ids =
+        "segments" in list
+          ? list.segments.flatMap((segment) => (segment.kind === "data" ? [segment.id] : []))
+          : list.children.map(({ id }) => id);
+      assert.deepEqual(refs, Buffer.concat(ids));
+    }
+  });
+
   test("what was pushed comes back, for any segments", async () => {
     await fc.assert(
       fc.asyncProperty(

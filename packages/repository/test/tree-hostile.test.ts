@@ -54,6 +54,13 @@ const TREES: Record<string, (records: MemoryRecords) => TreeRoot> = {
     const again = { ...page, first: { directory: ROOT, name: Buffer.from("b") } };
     return rootOf(nodeChild(records, 1, [page, again]));
   },
+  "an entry that stands on two pages": (records) =>
+    rootOf(nodeChild(records, 1, [pageWith(records, "a", "b"), pageWith(records, "b")])),
+  "a node that is one level off": (records) => {
+    const low = nodeChild(records, 1, [pageWith(records, "a")]);
+    const off = { ...low, id: records.put(RECORD_TYPES.node, rawNode(1, [low])) };
+    return rootOf(nodeChild(records, 3, [off]));
+  },
   "a page that reaches into the next one": (records) =>
     rootOf(nodeChild(records, 1, [pageWith(records, "a", "c"), pageWith(records, "b")])),
   "a page that reaches beyond its grandparent's next child": (records) => {

@@ -154,6 +154,25 @@ suite("tree writer", () => {
     assert(cutByKey > 10, `${String(cutByKey)} pages end at a key`);
   });
 
+  test("a page goes on only while its keys allow it, and names its chunks and no others", () => {
+    const records = new MemoryRecords();
+    writeTree(records, largeTree(30_000, 30_000));
+    for (const { type, plaintext, refs } of records.records.values()) {
+      if (type !== RECORD_TYPES.page) continue;
+      const { sections } = decodePage(reader(plaintext));
+      const keys = sections.flatMap(({ directory, entries }) =>
+        entries.map(({ name }) => ({ directory, name })),
+      );
+      const bytesAnEntry = plaintext.length / keys.length; // all names have one length, but for those of the root
+      for (const [index, { directory, name }] of keys.slice(0, -1).entries()) {
+        const isLarge = index * bytesAnEntry > 66_000;
+        assert(!isLarge || crc32(Buffer.concat([directory, Buffer.from("/"), name])) % 512 !== 0);
+      }
+      const ids = sections.flatMap(({ entries }) => entries.flatMap((entry) => entryRefs(entry)));
+      assert.deepEqual(refs, Buffer.concat(ids));
+    }
+  });
+
   test("nodes know keys, counts and sizes of what is below", () => {
     const records = new MemoryRecords();
     const root = writeTree(records, largeTree(40_000, 500));
