@@ -1,5 +1,12 @@
 // The public surface of this package.
 export {
+  type ChunkIndex,
+  type ChunkIndexSnapshot,
+  ClaimTable,
+  openChunkIndex,
+  type SegmentDescription,
+} from "./chunk-index/index.ts";
+export {
   CHUNK_AVERAGE,
   CHUNK_MAX,
   CHUNK_MIN,
@@ -27,7 +34,7 @@ export {
 export type { RepositoryConfig } from "./format/config.ts";
 export { packName, PREFIXES } from "./format/object-names.ts";
 export { type Capability, deriveKeySet, type KeySet, requireKey, wipeKeySet } from "./keys/key-set.ts";
-export type { SlotKey, SlotTarget } from "./keys/slot.ts";
+export { openSlot, type SlotKey, type SlotTarget } from "./keys/slot.ts";
 export { addSlot, labelOf, listSlots, removeSlot, type StoredSlot } from "./keys/slots.ts";
 export { newDirectoryEntry, writeDirectoryEntry } from "./packs/directory-entry.ts";
 export {
@@ -47,8 +54,21 @@ export {
   type SealedRecord,
   type SealerOptions,
 } from "./packs/record-sealer.ts";
+export { folderOf, type OfferedObjects, offerObjects, openObjects } from "./reading/object-source.ts";
+export { type CopyReader, type CopyReaderOptions, openCopyReader } from "./reading/open-copy-reader.ts";
+export { type OpenedIndex, type OpenIndexOptions, openIndexForReading } from "./reading/open-index.ts";
+export { readingKeys } from "./reading/posted-keys.ts";
+export { SessionKeyring } from "./packs/session-keys.ts";
 export { RecordDecoder } from "./reading/record-decoder.ts";
-export { RecordReader } from "./reading/record-reader.ts";
+export { isPassable, RecordReader } from "./reading/record-reader.ts";
+export { SyncChunkReader, type SyncChunkReaderParts } from "./reading/sync-chunk-reader.ts";
+export type { ObjectSource, SyncObjectReader } from "./reading/sync-objects.ts";
+export {
+  type LostPart,
+  type WalkedPage,
+  walkWhatIsLeft,
+  type WalkWhatIsLeftOptions,
+} from "./reading/walk-what-is-left.ts";
 export {
   createRepository,
   openRepository,
@@ -62,3 +82,24 @@ export {
 export { MetadataPacks } from "./sessions/metadata-packs.ts";
 export type { SessionProcess } from "./sessions/session-object.ts";
 export { WriteSession, type WriteSessionOptions } from "./sessions/write-session.ts";
+export type { Content, Segment } from "./tree/content.ts";
+export { ContentListBuilder, ENTRY_SEGMENTS } from "./tree/content-list-builder.ts";
+export { type PlacedSegment, readSegments, type SegmentedFile } from "./tree/content-reader.ts";
+export { ENTRY_LIMITS, type Entry, type FileEntry, type HardLink, type Xattr } from "./tree/entry.ts";
+export type { EncodedEntries } from "./tree/entry-batch.ts";
+export { decodeEntry, encodeEntry } from "./tree/entry-codec.ts";
+export { compareTrees, type Difference } from "./tree/compare-trees.ts";
+export { compareDirectories, isWithin, type Key } from "./tree/order.ts";
+export type { Section } from "./tree/page.ts";
+export { joinPath, keyOf, showPath } from "./tree/paths.ts";
+export type { ReadRecord, RecordSink } from "./tree/records.ts";
+export type { TreeRef } from "./tree/tree-descent.ts";
+export {
+  findEntries,
+  type FoundEntry,
+  listDirectory,
+  lookup,
+  walkSections,
+  walkUnder,
+} from "./tree/tree-reader.ts";
+export { TreeWriter, type WrittenTree } from "./tree/tree-writer.ts";

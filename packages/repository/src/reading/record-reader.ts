@@ -52,7 +52,7 @@ export class RecordReader {
       try {
         return await read(place);
       } catch (error) {
-        if (!isAppError(error) || !PASSABLE.has(error.code)) throw error;
+        if (!isPassable(error)) throw error;
         failure ??= error;
       }
     }
@@ -88,6 +88,11 @@ export class RecordReader {
     const needed = Math.min(packLength, packFrontLength(guess[25] ?? 0));
     return needed <= guess.length ? guess : this.#storage.get(name, { offset: 0, length: needed });
   }
+}
+
+/** Whether a failure concerns one place of a chunk only. */
+export function isPassable(error: unknown): error is AppError {
+  return isAppError(error) && PASSABLE.has(error.code);
 }
 
 export function missingChunk(id: Uint8Array): AppError {

@@ -1,0 +1,117 @@
+/**
+ * Blocking reads through the main thread: a message with the request goes there, and the thread sleeps on a word of shared
+ * memory until the answer lies behind it.
+ *
+ * @module
+ */
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { AppError, ERROR_CODES, type ErrorCode, toErrorRecord } from "@holdfast/kernel";
+import type { Storage } from "@holdfast/storage";
+import type { ObjectSource, SyncObjectReader } from "./sync-objects.ts";
+
+/** One answer; longer reads take several. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+const STATE = 0;
+const LENGTH = 1;
+const HEADER_BYTES = 64;
+
+const IDLE = 0;
+const ASKED = 1;
+const ANSWERED = 2;
+const FAILED = 3;
+
+interface ReadRequest {
+  readonly name: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** The main thread's end of one thread's requests. */
+export interface ObjectRequests extends Disposable {
+  readonly source: ObjectSource & { readonly kind: "requests" };
+}
+
+/** Answers one thread. The storage must be usable until this is disposed; a thread that still waits then is told. */
+export function answerRequests(storage: Storage, signal?: AbortSignal): ObjectRequests {
+  const shared = new SharedArrayBuffer(HEADER_BYTES + ANSWER_BYTES_MAX);
+  const words = new Int32Array(shared, 0, 2);
+  const { port1, port2 } = new MessageChannel();
+  let closed = false;
+  const settle = (state: number, bytes: Uint8Array): void => {
+    new Uint8Array(shared, HEADER_BYTES, bytes.length).set(bytes);
+    Atomics.store(words, LENGTH, bytes.length);
+    Atomics.store(words, STATE, state);
+    Atomics.notify(words, STATE);
+  };
+  const fail = (error: unknown): void => {
+    settle(FAILED, encodeFailure(error));
+  };
+  const answer = async (request: ReadRequest): Promise<void> => {
+    try {
+      const { name, offset, length } = request;
+      const bytes = await storage.get(name, { offset, length }, signal);
+      if (!closed) settle(ANSWERED, bytes);
+    } catch (error) {
+      if (!closed) fail(error);
+    }
+  };
+  port1.on("message", (request: ReadRequest) => void answer(request));
+  port1.unref();
+  return {
+    source: { kind: "requests", shared, port: port2 },
+    [Symbol.dispose]() {
+      closed = true;
+      port1.close();
+      if (Atomics.load(words, STATE) === ASKED) {
+        fail(new AppError("ERR_CANCELLED", "The storage was closed while it was being read."));
+      }
+    },
+  };
+}
+
+export function openRequestedObjects(shared: SharedArrayBuffer, port: MessagePort): SyncObjectReader {
+  const words = new Int32Array(shared, 0, 2);
+  const answer = Buffer.from(shared, HEADER_BYTES, ANSWER_BYTES_MAX);
+  const ask = (request: ReadRequest): Buffer => {
+    Atomics.store(words, STATE, ASKED);
+    port.postMessage(request);
+    while (Atomics.load(words, STATE) === ASKED) Atomics.wait(words, STATE, ASKED);
+    const bytes = answer.subarray(0, Atomics.load(words, LENGTH));
+    const failed = Atomics.exchange(words, STATE, IDLE) === FAILED;
+    if (failed) throw decodeFailure(bytes, request.name);
+    return bytes;
+  };
+  return {
+    readSync(name, offset, into) {
+      for (let done = 0; done < into.length; ) {
+        const length = Math.min(ANSWER_BYTES_MAX, into.length - done);
+        into.set(ask({ name, offset: offset + done, length }), done);
+        done += length;
+      }
+    },
+    close() {
+      port.close();
+    },
+  };
+}
+
+/** Code, message, subject and remedy, with NULs between them. */
+function encodeFailure(error: unknown): Buffer {
+  const { code, message, subject = "", remedy = "" } = toErrorRecord(error);
+  const text = [code, message, subject, remedy].map((part) => part.replaceAll("\0", " ")).join("\0");
+  return Buffer.from(text, "utf8").subarray(0, ANSWER_BYTES_MAX);
+}
+
+function decodeFailure(bytes: Buffer, name: string): AppError {
+  const [code = "", message = `${name} cannot be read.`, subject = "", remedy = ""] = bytes
+    .toString("utf8")
+    .split("\0");
+  return new AppError(isErrorCode(code) ? code : "ERR_STORAGE_FAILED", message, {
+    ...(subject === "" ? {} : { subject }),
+    ...(remedy === "" ? {} : { remedy }),
+  });
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code);
+}

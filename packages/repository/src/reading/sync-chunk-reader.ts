@@ -1,0 +1,132 @@
+/**
+ * Chunks by id for one thread, synchronously: what restores are made of.
+ *
+ * Small chunks share bundles with their neighbours in the copy, so that the plaintext of the last bundles is kept.
+ *
+ * @module
+ */
+import { AppError } from "@holdfast/kernel";
+import type { ChunkIndex, ChunkPlace } from "../chunk-index/index.ts";
+import { packName } from "../format/object-names.ts";
+import { packFrontLength } from "../packs/pack-format.ts";
+import { RECORD_TYPES } from "../packs/record-header.ts";
+import type { OpenRecord } from "../packs/record-opener.ts";
+import type { SyncObjectReader } from "./sync-objects.ts";
+import type { RecordDecoder } from "./record-decoder.ts";
+import { isPassable, missingChunk } from "./record-reader.ts";
+
+const BUNDLE_BYTES_MAX = 16 * 1024 * 1024;
+const SCRATCH_BYTES = 1024 * 1024 + 4096;
+
+export interface SyncChunkReaderParts {
+  readonly index: ChunkIndex;
+  readonly decoder: RecordDecoder;
+  readonly objects: SyncObjectReader;
+  /** Plaintext of bundles that is kept, in bytes. */
+  readonly bundleBytesMax?: number;
+}
+
+export class SyncChunkReader {
+  readonly #index: ChunkIndex;
+  readonly #decoder: RecordDecoder;
+  readonly #objects: SyncObjectReader;
+  readonly #bundleBytesMax: number;
+  /** From the least to the most recently used. */
+  readonly #bundles = new Map<string, Buffer>();
+  #bundleBytes = 0;
+  #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+
+  constructor(parts: SyncChunkReaderParts) {
+    this.#index = parts.index;
+    this.#decoder = parts.decoder;
+    this.#objects = parts.objects;
+    this.#bundleBytesMax = parts.bundleBytesMax ?? BUNDLE_BYTES_MAX;
+  }
+
+  /**
+   * The content of a chunk, authenticated and checked against its id; not to be written to.
+   *
+   * @param length what refers to the chunk says that it has so many bytes.
+   * @throws AppError `ERR_DAMAGED` or `ERR_STORAGE_NOT_FOUND` when no place of the chunk is good, other errors of the storage.
+   */
+  read(id: Buffer, length: number): Buffer {
+    const place = this.#index.lookup(id);
+    if (place === undefined) throw missingChunk(id);
+    try {
+      return this.#readAt(place, id, length);
+    } catch (error) {
+      if (!isPassable(error)) throw error;
+      return this.#readElsewhere(id, length, error);
+    }
+  }
+
+  /** A chunk may lie in several packs: one that is damaged or gone does not matter while another is good. */
+  #readElsewhere(id: Buffer, length: number, failure: AppError): Buffer {
+    for (const place of this.#index.places(id)) {
+      try {
+        return this.#readAt(place, id, length);
+      } catch (error) {
+        if (!isPassable(error)) throw error;
+      }
+    }
+    throw failure;
+  }
+
+  /** The chunk at one of its places. @throws as {@link read}. */
+  #readAt(place: ChunkPlace, id: Buffer, length: number): Buffer {
+    const chunk =
+      place.type === RECORD_TYPES.bundle
+        ? this.#decoder.chunk(this.#bundle(place), place, id)
+        : this.#decoder.wholeRecord(this.#open(place), RECORD_TYPES.chunk, id);
+    if (chunk.length !== length) throw wrongLength(place, chunk.length, length);
+    return chunk;
+  }
+
+  #bundle(place: ChunkPlace): Buffer {
+    const key = `${place.pack.toString("latin1")}${String(place.offset)}`;
+    const cached = this.#bundles.get(key);
+    if (cached !== undefined) {
+      this.#bundles.delete(key);
+      this.#bundles.set(key, cached);
+      return cached;
+    }
+    const plaintext = this.#decoder.plaintext(this.#open(place));
+    this.#bundleBytes += plaintext.length;
+    for (const [oldest, bytes] of this.#bundles) {
+      if (this.#bundleBytes <= this.#bundleBytesMax) break;
+      this.#bundles.delete(oldest);
+      this.#bundleBytes -= bytes.length;
+    }
+    this.#bundles.set(key, plaintext);
+    return plaintext;
+  }
+
+  #open(place: ChunkPlace): OpenRecord {
+    const name = packName(place.pack);
+    if (!this.#decoder.knows(place.pack.toString("hex"))) this.#addFront(place, name);
+    if (this.#scratch.length < place.length) this.#scratch = Buffer.allocUnsafeSlow(place.length);
+    const record = this.#scratch.subarray(0, place.length);
+    this.#objects.readSync(name, place.offset, record);
+    return this.#decoder.open(place.pack, place.offset, record);
+  }
+
+  #addFront(place: ChunkPlace, name: string): void {
+    let front = Buffer.alloc(Math.min(place.packLength, packFrontLength(1)));
+    this.#objects.readSync(name, 0, front);
+    const needed = Math.min(place.packLength, packFrontLength(front[25] ?? 0));
+    if (needed > front.length) {
+      front = Buffer.alloc(needed);
+      this.#objects.readSync(name, 0, front);
+    }
+    this.#decoder.addFront(place.pack, front);
+  }
+}
+
+function wrongLength(place: ChunkPlace, found: number, expected: number): AppError {
+  const subject = packName(place.pack);
+  const message = `A chunk in ${subject} has ${String(found)} bytes, but the copy says ${String(expected)}.`;
+  return new AppError("ERR_DAMAGED", message, {
+    subject,
+    remedy: "Run `holdfast verify --read-data` to learn which copies are touched.",
+  });
+}

@@ -1,0 +1,239 @@
+/**
+ * Restores entries and stretches of large files: the work of one thread.
+ *
+ * @module
+ */
+import { AppError, ByteReader } from "@holdfast/kernel";
+import {
+  decodeEntry,
+  type Entry,
+  type FileEntry,
+  isPassable,
+  openChunkIndex,
+  openObjects,
+  readingKeys,
+  RecordDecoder,
+  type Segment,
+  SyncChunkReader,
+  type SyncObjectReader,
+} from "@holdfast/repository";
+import { displayPath, joinPath } from "../restore-tree/entry-name.ts";
+import type { EntryPlace, RestoreOutcome, RestoreWarning } from "../restore-tree/outcome.ts";
+import { isBigFile, openTarget, type TargetTree } from "../restore-tree/target.ts";
+import { damagedNotice } from "./damaged-notice.ts";
+import { metadataOf } from "./entry-metadata.ts";
+import type { EntriesTask, LinkedEntry, Notice, RangeTask, Task, TaskDone, WorkerSetup } from "./messages.ts";
+import { WHOLE_FILE_BYTES_MAX } from "./sizes.ts";
+
+const PATH_BYTES_MAX = 2 * 1024 * 1024;
+const ENTRIES_MAX = 1_000_000;
+const INDEX_FRAMES = 192;
+const ID_BYTES = 32;
+const NO_ID = Buffer.alloc(ID_BYTES);
+
+interface Tally {
+  files: number;
+  skipped: number;
+  bytes: number;
+  readonly notices: Notice[];
+  readonly linked: LinkedEntry[];
+}
+
+export class EntryRestorer {
+  readonly #target: TargetTree;
+  readonly #objects: SyncObjectReader;
+  readonly #decoder: RecordDecoder;
+  readonly #chunks: SyncChunkReader;
+  readonly #stop: Int32Array;
+  /** The content of the file in work. */
+  readonly #scratch = Buffer.allocUnsafeSlow(WHOLE_FILE_BYTES_MAX);
+
+  constructor(setup: WorkerSetup) {
+    const { existing, owners } = setup;
+    this.#target = openTarget(setup.target, { existing, ...(owners === undefined ? {} : { owners }) });
+    this.#objects = openObjects(setup.objects);
+    this.#decoder = new RecordDecoder(readingKeys(setup.keys));
+    this.#chunks = new SyncChunkReader({
+      index: openChunkIndex(setup.snapshot, INDEX_FRAMES),
+      decoder: this.#decoder,
+      objects: this.#objects,
+    });
+    this.#stop = new Int32Array(setup.stop);
+  }
+
+  /** @throws AppError when the restore as a whole cannot go on. */
+  run(task: Task): TaskDone {
+    const tally: Tally = { files: 0, skipped: 0, bytes: 0, notices: [], linked: [] };
+    if (task.kind === "entries") this.#entries(task, tally);
+    else this.#range(task, tally);
+    return { kind: "done", ...tally };
+  }
+
+  close(): void {
+    this.#decoder.wipe();
+    this.#objects.close();
+    this.#target.close();
+  }
+
+  #entries(task: EntriesTask, tally: Tally): void {
+    const reader = new ByteReader(task.sections, "A task of the restore");
+    while (reader.left > 0) {
+      const folder = reader.blob(PATH_BYTES_MAX);
+      const count = reader.varint(ENTRIES_MAX);
+      for (let index = 0; index < count; index += 1) {
+        this.#throwIfStopped();
+        this.#entry(folder, decodeEntry(reader), tally);
+      }
+    }
+  }
+
+  #entry(folder: Buffer, entry: Entry, tally: Tally): void {
+    const place = { folder, name: entry.name };
+    let outcome: RestoreOutcome | undefined;
+    try {
+      outcome = this.#make(place, entry);
+    } catch (error) {
+      if (!isPassable(error)) throw error;
+      tally.notices.push(damagedNotice(place, error));
+    }
+    if (outcome !== undefined) this.#count(entry, place, outcome, tally);
+    if (entry.link !== undefined) tally.linked.push({ ...entry.link, place: placeToLink(folder, outcome) });
+  }
+
+  #count(entry: Entry, place: EntryPlace, outcome: RestoreOutcome, tally: Tally): void {
+    for (const warning of outcome.warnings) tally.notices.push(noticeOf(warning));
+    if (outcome.result === "failed") return;
+    if (outcome.result === "skipped") {
+      tally.skipped += 1;
+      return;
+    }
+    tally.files += 1;
+    if (entry.kind !== "file") return;
+    tally.bytes += entry.size;
+    if (entry.changedWhileRead) {
+      const path = joinPath(place.folder, outcome.name);
+      const message = `${displayPath(path)}: it changed while it was backed up, so that its content may be a mixture.`;
+      tally.notices.push({ path, code: "ERR_SOURCE_CHANGED", message, damaged: false });
+    }
+  }
+
+  #make(place: EntryPlace, entry: Entry): RestoreOutcome {
+    switch (entry.kind) {
+      case "file":
+        return this.#file(place, entry);
+      case "symlink":
+        return this.#target.makeSymlink(place, entry.target, metadataOf(entry));
+      case "char":
+      case "block":
+        return this.#target.makeSpecial(place, entry, metadataOf(entry));
+      case "fifo":
+      case "socket":
+        return this.#target.makeSpecial(place, { kind: entry.kind, major: 0, minor: 0 }, metadataOf(entry));
+      case "directory":
+        break;
+    }
+    throw new Error("folders are made by the main thread");
+  }
+
+  #file(place: EntryPlace, entry: FileEntry): RestoreOutcome {
+    const { content } = entry;
+    switch (content.form) {
+      case "empty":
+        return this.#target.writeFile(place, NO_ID.subarray(0, 0), metadataOf(entry));
+      case "inline":
+        return this.#target.writeFile(place, content.bytes, metadataOf(entry));
+      case "segments":
+        return content.segments.some((segment) => segment.kind === "hole")
+          ? this.#sparseFile(place, entry, content.segments)
+          : this.#target.writeFile(place, this.#assemble(content.segments), metadataOf(entry));
+      case "list":
+        break;
+    }
+    throw new Error("files with lists are restored by ranges");
+  }
+
+  #assemble(segments: readonly Segment[]): Uint8Array {
+    const [only] = segments;
+    if (segments.length === 1 && only?.kind === "data") return this.#chunks.read(only.id, only.length);
+    let length = 0;
+    for (const segment of segments) {
+      if (segment.kind === "data") this.#scratch.set(this.#chunks.read(segment.id, segment.length), length);
+      else this.#scratch.fill(0, length, length + segment.length);
+      length += segment.length;
+    }
+    return this.#scratch.subarray(0, length);
+  }
+
+  #sparseFile(place: EntryPlace, entry: FileEntry, segments: readonly Segment[]): RestoreOutcome {
+    const begun = this.#target.beginFile(place, entry.size);
+    if (!isBigFile(begun)) return begun;
+    let failure: RestoreWarning | undefined;
+    try {
+      let offset = 0;
+      for (const segment of segments) {
+        failure ??= this.#writeSegment(begun, segment, offset);
+        offset += segment.length;
+      }
+    } catch (error) {
+      this.#target.abandonFile(begun);
+      throw error;
+    }
+    if (failure === undefined) return this.#target.finishFile(begun, metadataOf(entry));
+    this.#target.abandonFile(begun);
+    return { result: "failed", name: place.name, warnings: [failure] };
+  }
+
+  #range(task: RangeTask, tally: Tally): void {
+    const place = { folder: Buffer.from(task.folder), name: Buffer.from(task.name) };
+    const file = { place, temporaryName: NO_ID, fd: task.fd };
+    const ids = Buffer.from(task.ids.buffer, task.ids.byteOffset, task.ids.length);
+    try {
+      for (let index = 0; index < task.offsets.length; index += 1) {
+        this.#throwIfStopped();
+        const id = ids.subarray(index * ID_BYTES, (index + 1) * ID_BYTES);
+        const length = task.lengths[index] ?? 0;
+        const segment: Segment = id.equals(NO_ID) ? { kind: "zero", length } : { kind: "data", length, id };
+        const warning = this.#writeSegment(file, segment, task.offsets[index] ?? 0);
+        if (warning !== undefined) {
+          tally.notices.push(noticeOf(warning));
+          return;
+        }
+        tally.bytes += length;
+      }
+    } catch (error) {
+      if (!isPassable(error)) throw error;
+      tally.notices.push(damagedNotice(place, error));
+    }
+  }
+
+  #writeSegment(
+    file: Parameters<TargetTree["writeAt"]>[0],
+    segment: Segment,
+    offset: number,
+  ): RestoreWarning | undefined {
+    switch (segment.kind) {
+      case "data":
+        return this.#target.writeAt(file, this.#chunks.read(segment.id, segment.length), offset);
+      case "zero":
+        return this.#target.writeZerosAt(file, offset, segment.length);
+      case "hole":
+        break;
+    }
+    return undefined;
+  }
+
+  #throwIfStopped(): void {
+    if (Atomics.load(this.#stop, 0) === 0) return;
+    throw new AppError("ERR_CANCELLED", "The restore was stopped.");
+  }
+}
+
+/** Copies: posting a view takes all of the memory behind it along. */
+function placeToLink(folder: Buffer, outcome: RestoreOutcome | undefined): LinkedEntry["place"] {
+  if (outcome === undefined || outcome.result === "failed" || outcome.result === "skipped") return undefined;
+  return { folder: new Uint8Array(folder), name: new Uint8Array(outcome.name) };
+}
+
+function noticeOf(warning: RestoreWarning): Notice {
+  return { path: warning.path, code: warning.code, message: warning.message, damaged: false };
+}
