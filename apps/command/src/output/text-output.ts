@@ -6,7 +6,7 @@
 import type { ErrorRecord } from "@holdfast/kernel";
 import { LineBuffer } from "./line-buffer.ts";
 import type { Output, TextStream, Warning } from "./output.ts";
-import { displayPath, printable } from "./printable.ts";
+import { printable } from "./printable.ts";
 import { formatProgress, type Progress, ProgressMeter } from "./progress-meter.ts";
 
 export interface TextStreams {
@@ -52,9 +52,9 @@ export function createTextOutput(streams: TextStreams, now: () => number): Outpu
   };
 }
 
-function warningText({ message, remedy, path }: Warning): string {
-  const where = path === undefined ? "" : `${displayPath(path)}: `;
-  return where + printable(remedy === undefined ? message : `${message} ${remedy}`);
+/** The message names what it is about. */
+function warningText({ message, remedy }: Warning): string {
+  return printable(remedy === undefined ? message : `${message} ${remedy}`);
 }
 
 class ProgressLine {

@@ -1,0 +1,83 @@
+/** `holdfast backup`: makes a copy of files. It holds no key that could read one. */
+import { hostname } from "node:os";
+import { AppError } from "@holdfast/kernel";
+import { backupFiles, type BackupResult, createSelection } from "@holdfast/sources";
+import { type CommandCall, EXIT, type Exit } from "../command-call.ts";
+import { formatBytes, formatCount, formatNumber, formatSeconds } from "../output/quantity.ts";
+import { argumentPath } from "../raw-arguments.ts";
+import { accessRepository } from "../repository-access.ts";
+import { version } from "../version.ts";
+
+/** Of zstd: a good ratio at a speed that storages do not outrun. */
+const COMPRESSION_DEFAULT = 3;
+
+export async function run(call: CommandCall): Promise<Exit> {
+  const { output, options, configuration, signal } = call;
+  if (options.text("disk") !== undefined) throw noDisks();
+  const paths = call.operands.slice(1).map(argumentPath);
+  if (paths.length === 0) throw noPaths();
+  const oneFileSystem = options.flag("oneFileSystem");
+  const selection = createSelection({
+    exclude: [...configuration.exclude, ...options.texts("exclude")],
+    excludeFiles: [...configuration.excludeFiles, ...options.texts("excludeFile")],
+    oneFileSystem,
+    roots: paths,
+  });
+  const dryRun = options.flag("dryRun");
+  const workers = options.number("workers") ?? configuration.workers;
+  const name = options.text("name");
+  await using access = await accessRepository(call, ["write"]);
+  const result = await backupFiles(access.repository, {
+    paths,
+    selection,
+    oneFileSystem,
+    host: options.text("host") ?? configuration.host ?? hostname(),
+    tags: [...new Set([...configuration.tags, ...options.texts("tag")])],
+    program: `holdfast ${version()}`,
+    compressionLevel: options.number("compression") ?? configuration.compression ?? COMPRESSION_DEFAULT,
+    ...(name === undefined ? {} : { name }),
+    ...(workers === undefined ? {} : { workers }),
+    dryRun,
+    signal,
+    onProgress: ({ files, bytes, filesExpected, bytesExpected }) => {
+      output.progress({ files, bytes, filesTotal: filesExpected, bytesTotal: bytesExpected });
+    },
+    onWarning: (warning) => output.warning(warning),
+  });
+  for (const line of dryRun ? dryRunLines(result) : summaryLines(result)) output.text(line);
+  output.summary({ ...result, ...(dryRun ? { dryRun } : {}) });
+  return result.warnings > 0 ? EXIT.warnings : EXIT.done;
+}
+
+function summaryLines(result: BackupResult): readonly string[] {
+  const { copyId = "", filesNew, filesChanged, filesUnchanged } = result;
+  const { bytesRead, bytesAdded, bytesStored, seconds, warnings } = result;
+  const lines = [
+    `Copy ${copyId.slice(0, 12)}: ${formatCount(filesNew, "new file")}, ` +
+      `${formatNumber(filesChanged)} changed, ${formatNumber(filesUnchanged)} unchanged.`,
+    `Read ${formatBytes(bytesRead)}, of which ${formatBytes(bytesAdded)} were new and take ` +
+      `${formatBytes(bytesStored)}, in ${formatSeconds(seconds)}.`,
+  ];
+  return warnings === 0 ? lines : [...lines, `With ${formatCount(warnings, "warning")}: see above.`];
+}
+
+function dryRunLines(result: BackupResult): readonly string[] {
+  const { filesNew, filesChanged, filesUnchanged, bytesAdded } = result;
+  return [
+    `Would back up ${formatCount(filesNew, "new file")}, ${formatNumber(filesChanged)} changed, ` +
+      `${formatNumber(filesUnchanged)} unchanged, and read ${formatBytes(bytesAdded)}. Nothing was written.`,
+  ];
+}
+
+function noPaths(): AppError {
+  return new AppError("ERR_USAGE", "There is nothing to back up: no path was given.", {
+    remedy: "Name files and folders: holdfast backup STORAGE PATH...",
+  });
+}
+
+function noDisks(): AppError {
+  return new AppError("ERR_UNSUPPORTED", "Copies of disks are not made yet.", {
+    subject: "--disk",
+    remedy: "Back up the files on it: holdfast backup STORAGE PATH...",
+  });
+}
