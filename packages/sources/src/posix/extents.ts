@@ -16,16 +16,16 @@ const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 
 /**
- * The parts of the first `size` bytes that have data, in order; everything between them reads as zeros. One extent over
+ * The parts between `from` and `size` that have data, in order; everything between them reads as zeros. One extent over
  * everything where holes cannot be seen. Moves the descriptor's position: read with explicit offsets.
  */
-export function* dataExtents(fd: number, size: number): Generator<Extent, void, undefined> {
+export function* dataExtents(fd: number, size: number, from = 0): Generator<Extent, void, undefined> {
   const binding = nativeBinding();
   if (typeof binding === "string") {
-    if (size > 0) yield { offset: 0, length: size };
+    if (size > from) yield { offset: from, length: size - from };
     return;
   }
-  let position = 0;
+  let position = from;
   while (position < size) {
     const start = binding.lseek(fd, position, SEEK_DATA);
     if (start < 0) {

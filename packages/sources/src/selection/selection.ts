@@ -20,7 +20,15 @@ export interface SelectionOptions {
   readonly roots?: readonly Buffer[];
 }
 
+/** What another thread makes the same selection from, by {@link createSelection}: plain data. */
+export interface SelectionDefinition {
+  readonly exclude: readonly string[];
+  readonly oneFileSystem: boolean;
+  readonly roots: readonly Buffer[];
+}
+
 export interface Selection {
+  readonly definition: SelectionDefinition;
   /** True when there is nothing to decide by name: {@link wants} is always true. */
   readonly everything: boolean;
   /** Whether an entry belongs to the backup; a folder that does not is not to be entered. Takes absolute paths. */
@@ -38,6 +46,7 @@ export function createSelection(options: SelectionOptions): Selection {
   const roots = (options.roots ?? []).map(withoutTrailingSlash);
   const oneFileSystem = options.oneFileSystem ?? false;
   return {
+    definition: { exclude: texts, oneFileSystem, roots },
     everything: patterns.length === 0,
     wants: patterns.length === 0 ? () => true : (path, kind) => wantsByPattern(patterns, roots, path, kind),
     enters: (folderDevice, rootDevice) => !oneFileSystem || folderDevice === rootDevice,

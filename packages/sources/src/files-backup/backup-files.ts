@@ -1,0 +1,290 @@
+/**
+ * Backs up files into a repository.
+ *
+ * The tree is cut into tasks for worker threads, each a complete synchronous pipeline: it lists directories, compares entries
+ * with what the last backup saw, reads what is new, finds duplicates, compresses, encrypts, and fills packs in shared
+ * memory. The main thread keeps the order of the tree, writes metadata, and stores what is full.
+ *
+ * @module
+ */
+import { lstatSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname } from "node:path";
+import { AppError } from "@holdfast/kernel";
+import {
+  ClaimTable,
+  groupOf,
+  newArenaMemory,
+  type Repository,
+  requireKey,
+  WriteSession,
+} from "@holdfast/repository";
+import { componentsOf } from "./asked-paths.ts";
+import { BackupRun, type RunOutcome, type RunStore } from "./backup-run.ts";
+import {
+  closeCache,
+  createCache,
+  discardCache,
+  finishCache,
+  type NewCache,
+  type OldCache,
+  openCache,
+} from "./change-cache/cache-file.ts";
+import { CacheSeal, type CacheSubject } from "./change-cache/format.ts";
+import { newCounters, sumCounters } from "./counters.ts";
+import { CONTROL, type WarningRecord } from "./messages.ts";
+import { absolutePath, type PathText } from "./path-text.ts";
+import { startProgress } from "./progress.ts";
+import type { BackupRequest, BackupResult } from "./request.ts";
+import { ownCopy, type StoreSetup, type WorkerSetup } from "./worker-setup.ts";
+
+/** One pack is filled, the others are on their way to the storage. */
+const ARENA_SLOTS = 3;
+const WORKERS_MIN = 2;
+const WORKERS_MAX = 64;
+
+/**
+ * Backs up files and folders.
+ *
+ * The tree of the copy holds full paths: a backup of `/srv/data` has the entries `srv`, `srv/data` and what is in it. What
+ * cannot be read is told by `onWarning` and left out; the copy is completed all the same. The repository itself and the
+ * folder of the cache, where they lie inside the source, are kept as folders without content.
+ *
+ * @param repository opened with the capability `write` only: nothing here can decrypt a copy.
+ * @throws AppError `ERR_PATH_NOT_FOUND` when none of the paths exists, `ERR_CANCELLED`, errors of the storage,
+ * `ERR_SESSION_LOST`. What was stored until then stays usable for the next backup.
+ */
+export function backupFiles(repository: Repository, request: BackupRequest): Promise<BackupResult> {
+  return new FilesBackup(repository, request).run();
+}
+
+interface Finished {
+  readonly copyId: string | undefined;
+  readonly bytesStored: number;
+}
+
+class FilesBackup {
+  readonly #repository: Repository;
+  readonly #request: BackupRequest;
+  readonly #startedMs: number;
+  readonly #subject: CacheSubject;
+  readonly #workers: number;
+  readonly #counters: SharedArrayBuffer;
+  readonly #control = new SharedArrayBuffer(CONTROL.words * 4);
+  #metadataBytesAdded = 0;
+  #warnings = 0;
+
+  constructor(repository: Repository, request: BackupRequest) {
+    this.#repository = repository;
+    this.#request = request;
+    this.#startedMs = Math.trunc(repository.ports.clock.now());
+    const paths = request.paths.toSorted((one, other) => one.compare(other));
+    this.#subject = { repository: repository.keys.repository, host: request.host, paths };
+    const wanted = request.workers ?? Math.max(WORKERS_MIN, availableParallelism());
+    this.#workers = Math.min(WORKERS_MAX, Math.max(1, wanted));
+    this.#counters = newCounters(this.#workers);
+  }
+
+  async run(): Promise<BackupResult> {
+    const { clock, cacheDir } = this.#repository.ports;
+    const begin = clock.monotonic();
+    const asked = this.#existingPaths();
+    const idKey = requireKey(this.#repository.keys, "idKey");
+    const old = cacheDir === undefined ? undefined : openCache(cacheDir, idKey, this.#subject);
+    const { onProgress: report } = this.#request;
+    const expected = old?.contents;
+    const endProgress =
+      report === undefined ? undefined : startProgress({ clock, counters: this.#counters, expected, report });
+    try {
+      const finished = await this.#runAny(asked, old);
+      return this.#result(finished, (clock.monotonic() - begin) / 1000);
+    } finally {
+      endProgress?.();
+      if (old !== undefined) closeCache(old);
+    }
+  }
+
+  #runAny(asked: readonly PathText[], old: OldCache | undefined): Promise<Finished> {
+    return this.#request.dryRun === true ? this.#runDry(asked, old) : this.#runSession(asked, old);
+  }
+
+  #result({ copyId, bytesStored }: Finished, seconds: number): BackupResult {
+    const counts = sumCounters(this.#counters);
+    const { filesNew, filesChanged, filesUnchanged, directories, bytesRead } = counts;
+    const bytesAdded = counts.bytesAdded + this.#metadataBytesAdded;
+    const files = { filesNew, filesChanged, filesUnchanged, directories };
+    return { copyId, ...files, bytesRead, bytesAdded, bytesStored, seconds, warnings: this.#warnings };
+  }
+
+  async #runDry(asked: readonly PathText[], old: OldCache | undefined): Promise<Finished> {
+    const setups = this.#setups(asked, old, undefined, undefined);
+    await this.#newRun(setups, undefined).run();
+    return { copyId: undefined, bytesStored: 0 };
+  }
+
+  async #runSession(asked: readonly PathText[], old: OldCache | undefined): Promise<Finished> {
+    const { compressionLevel, signal } = this.#request;
+    let run: BackupRun | undefined;
+    const session = await WriteSession.begin(this.#repository, {
+      compressionLevel,
+      onSegment: (segment) => run?.addSegment(segment),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const cache = this.#newCache();
+    try {
+      const store = this.#newStore(session, cache);
+      const setups = this.#setups(asked, old, cache, storeSetup(store, compressionLevel));
+      run = this.#newRun(setups, store);
+      const outcome = await run.run();
+      if (outcome === undefined) throw new Error("a backup made no tree");
+      const copyId = await this.#commit(session, outcome);
+      if (cache !== undefined) this.#finishCache(cache, outcome);
+      return { copyId, bytesStored: session.bytesStored };
+    } catch (error) {
+      if (cache !== undefined) discardCache(cache);
+      await session.abandon();
+      throw error;
+    }
+  }
+
+  #newRun(setups: readonly WorkerSetup[], store: RunStore | undefined): BackupRun {
+    return new BackupRun({
+      setups,
+      store,
+      control: new Int32Array(this.#control),
+      warn: (warning) => {
+        this.#warn(warning);
+      },
+      signal: this.#request.signal,
+    });
+  }
+
+  #newStore(session: WriteSession, cache: NewCache | undefined): RunStore {
+    const target =
+      cache === undefined
+        ? undefined
+        : { fd: cache.fd, seal: new CacheSeal(cache.key, Buffer.from(cache.head)), end: cache.end };
+    return { session, arena: newArenaMemory(ARENA_SLOTS), claims: ClaimTable.create(), cache: target };
+  }
+
+  #newCache(): NewCache | undefined {
+    const { cacheDir, randomness } = this.#repository.ports;
+    if (cacheDir === undefined) return undefined;
+    return createCache(cacheDir, requireKey(this.#repository.keys, "idKey"), this.#subject, randomness);
+  }
+
+  #finishCache(cache: NewCache, { cacheBlocks: blocks }: RunOutcome): void {
+    const { filesNew, filesChanged, filesUnchanged, bytesDone: bytes } = sumCounters(this.#counters);
+    const files = filesNew + filesChanged + filesUnchanged;
+    finishCache(cache, this.#subject, { startedMs: this.#startedMs, files, bytes, blocks });
+  }
+
+  #commit(session: WriteSession, { tree, metadataBytesAdded }: RunOutcome): Promise<string> {
+    this.#metadataBytesAdded = metadataBytesAdded;
+    const { host, name = "", paths, tags, program } = this.#request;
+    const counts = sumCounters(this.#counters);
+    const { directories, others } = counts;
+    const table = {
+      kind: "files",
+      timeMs: Math.trunc(this.#repository.ports.clock.now()),
+      group: groupOf(this.#repository.keys.tableKey, host, paths),
+      root: tree,
+      bytesAdded: counts.bytesAdded + metadataBytesAdded,
+    } as const;
+    const files = counts.filesNew + counts.filesChanged + counts.filesUnchanged;
+    const totals = { files, directories, others, warnings: this.#warnings };
+    const startedMs = this.#startedMs;
+    return session.commit(table, { host, name, paths, tags, program, startedMs, ...totals });
+  }
+
+  #setups(
+    asked: readonly PathText[],
+    old: OldCache | undefined,
+    cache: NewCache | undefined,
+    store: (() => StoreSetup) | undefined,
+  ): readonly WorkerSetup[] {
+    const { exclude, oneFileSystem } = this.#request.selection.definition;
+    const shared = {
+      asked,
+      exclude,
+      oneFileSystem: oneFileSystem || this.#request.oneFileSystem,
+      skipped: this.#ownFolders(),
+      control: this.#control,
+      counters: this.#counters,
+    };
+    return Array.from({ length: this.#workers }, (_, thread) => ({
+      ...shared,
+      thread,
+      oldCache: old === undefined ? undefined : { ...old, key: ownCopy(old.key), head: ownCopy(old.head) },
+      newCache:
+        cache === undefined
+          ? undefined
+          : { fd: cache.fd, end: cache.end, key: ownCopy(cache.key), head: ownCopy(cache.head) },
+      store: store?.(),
+    }));
+  }
+
+  /** Folders that this program itself writes to while it reads. */
+  #ownFolders(): readonly string[] {
+    const { storage, cacheDir } = this.#repository.ports;
+    const config = storage.localPath("config");
+    const folders = [
+      ...(config === undefined ? [] : [dirname(config)]),
+      ...(cacheDir === undefined ? [] : [cacheDir]),
+    ];
+    return folders.flatMap((folder) => {
+      const stats = statSync(folder, { bigint: true, throwIfNoEntry: false });
+      return stats === undefined ? [] : [`${String(stats.dev)}:${String(stats.ino)}`];
+    });
+  }
+
+  #warn({ path, code, message }: WarningRecord): void {
+    this.#warnings += 1;
+    this.#request.onWarning?.({ path: absolutePath(path), code, message });
+  }
+
+  /** Paths that exist, as components joined by slashes; the others are warned of. */
+  #existingPaths(): readonly PathText[] {
+    const texts = this.#request.paths.map((path) => componentsOf(path).join("/"));
+    const found = texts.filter((text) => exists(text));
+    const missing = texts.filter((text) => !exists(text));
+    if (found.length === 0) throw nothingToBackUp(missing[0] ?? "");
+    for (const path of missing) {
+      const message = `${absolutePath(path).toString()} does not exist.`;
+      this.#warn({ path, code: "ERR_SOURCE_VANISHED", message });
+    }
+    return found;
+  }
+}
+
+function exists(path: PathText): boolean {
+  return lstatSync(absolutePath(path), { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Makes the keys and memory that a worker stores with; each has copies of its own, which it wipes. */
+function storeSetup(store: RunStore, compressionLevel: number): () => StoreSetup {
+  const { session, arena, claims } = store;
+  const { keys, config } = session.repository;
+  return () => ({
+    repository: ownCopy(keys.repository),
+    suiteCode: config.suite.code,
+    session: ownCopy(session.key.session),
+    envelope: ownCopy(session.key.envelope),
+    compressionLevel,
+    idKey: ownCopy(requireKey(keys, "idKey")),
+    chunkerKey: ownCopy(requireKey(keys, "chunkerKey")),
+    tableKey: ownCopy(keys.tableKey),
+    sessionKey: ownCopy(session.key.sessionKey),
+    arena,
+    claims: claims.shared,
+    snapshot: session.snapshot,
+  });
+}
+
+function nothingToBackUp(path: PathText): AppError {
+  const subject = absolutePath(path).toString();
+  return new AppError("ERR_PATH_NOT_FOUND", `There is nothing to back up: ${subject} does not exist.`, {
+    subject,
+    remedy: "Check the paths.",
+  });
+}

@@ -1,0 +1,120 @@
+/**
+ * The worker threads of a backup: starts them, keeps each one busy, ends them.
+ *
+ * A worker that walks gets its next task while it is busy with the last one, so that it need not wait for the main
+ * thread; one that reads a piece of a large file does not, because that takes long and others may be free earlier.
+ *
+ * @module
+ */
+import { Worker } from "node:worker_threads";
+import { AppError, fromErrorRecord } from "@holdfast/kernel";
+import type { MainMessage, Task, WorkerMessage } from "./messages.ts";
+import type { WorkerSetup } from "./worker-setup.ts";
+
+/** JavaScript objects of a worker are few; its memory is in buffers. */
+const HEAP_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 };
+const QUEUED_MAX = 2;
+
+interface Thread {
+  readonly worker: Worker;
+  readonly kinds: Task["kind"][];
+}
+
+export interface WorkerPoolEvents {
+  /** May throw: that fails the pool. */
+  readonly onMessage: (message: WorkerMessage) => void;
+  /** Called once; nothing else is called afterwards. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export class WorkerPool {
+  readonly #threads: Thread[] = [];
+  readonly #events: WorkerPoolEvents;
+  #failed = false;
+  #ending = false;
+
+  constructor(setups: readonly WorkerSetup[], events: WorkerPoolEvents) {
+    this.#events = events;
+    for (const setup of setups) this.#threads.push(this.#start(setup));
+  }
+
+  get size(): number {
+    return this.#threads.length;
+  }
+
+  /** Tasks that could be given out now without one having to wait behind another. */
+  get idle(): number {
+    return this.#threads.filter(({ kinds }) => kinds.length === 0).length;
+  }
+
+  /** Gives out tasks until every worker has enough or `next` has none. */
+  dispatch(next: () => Task | undefined): void {
+    for (let depth = 0; depth < QUEUED_MAX; depth += 1) {
+      for (const thread of this.#threads) {
+        if (thread.kinds.length !== depth || thread.kinds.includes("piece")) continue;
+        const task = next();
+        if (task === undefined) return;
+        thread.kinds.push(task.kind);
+        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+        thread.worker.postMessage(task);
+      }
+    }
+  }
+
+  broadcast(message: MainMessage): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- threads, not windows
+    for (const { worker } of this.#threads) worker.postMessage(message);
+  }
+
+  /** After {@link broadcast} of `finish`: workers may end. */
+  expectEnd(): void {
+    this.#ending = true;
+  }
+
+  async terminate(): Promise<void> {
+    this.#failed = true;
+    await Promise.all(this.#threads.map(async ({ worker }) => worker.terminate()));
+  }
+
+  #start(setup: WorkerSetup): Thread {
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      workerData: setup,
+      resourceLimits: HEAP_LIMITS,
+      // A worker is given what it needs; the environment may hold the repository's key.
+      env: {},
+      stdin: false,
+    });
+    const thread: Thread = { worker, kinds: [] };
+    worker.on("message", (message: WorkerMessage) => {
+      this.#receive(thread, message);
+    });
+    worker.on("error", (error) => {
+      this.#fail(error);
+    });
+    worker.on("exit", (code) => {
+      if (!this.#ending || code !== 0)
+        this.#fail(new AppError("ERR_FAILED", "A worker of the backup has ended."));
+    });
+    return thread;
+  }
+
+  #receive(thread: Thread, message: WorkerMessage): void {
+    if (this.#failed) return;
+    if (message.kind === "walked" || message.kind === "piece") thread.kinds.shift();
+    if (message.kind === "failed") {
+      this.#fail(fromErrorRecord(message.error));
+      return;
+    }
+    try {
+      this.#events.onMessage(message);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#events.onFailure(error);
+  }
+}
