@@ -52,6 +52,7 @@ export class WriteSession {
   readonly #segment = new SegmentBuilder();
   #bytesSinceIndex = 0;
   #bytesStored = 0;
+  #abandoned = false;
 
   private constructor(parts: {
     readonly repository: Repository;
@@ -121,6 +122,11 @@ export class WriteSession {
     });
   }
 
+  /** To be called every few minutes while nothing is stored. @throws AppError `ERR_SESSION_LOST`. */
+  async keepAlive(): Promise<void> {
+    await this.#session.keepAlive();
+  }
+
   /** Stores a pack; its memory may be reused afterwards. */
   async storePack(pack: FinishedPack): Promise<void> {
     await this.#session.keepAlive();
@@ -169,6 +175,8 @@ export class WriteSession {
 
   /** Ends the session without a copy; what was stored stays usable for the next one. Throws nothing. */
   async abandon(): Promise<void> {
+    // A cancelled session still writes the index of what it has stored.
+    this.#abandoned = true;
     try {
       await this.flushIndex();
       await this.#end();
@@ -200,7 +208,7 @@ export class WriteSession {
   }
 
   async #put(name: string, bytes: Uint8Array, hash?: Uint8Array): Promise<void> {
-    const { signal } = this.#options;
+    const signal = this.#abandoned ? undefined : this.#options.signal;
     this.#throwIfCancelled();
     const stored = await this.repository.ports.storage.put(name, bytes, {
       ...(hash === undefined ? {} : { sha256: hash }),
@@ -210,7 +218,7 @@ export class WriteSession {
   }
 
   #throwIfCancelled(): void {
-    if (this.#options.signal?.aborted === true) {
+    if (this.#options.signal?.aborted === true && !this.#abandoned) {
       throw new AppError("ERR_CANCELLED", "The backup was cancelled.", {
         remedy: "Run it again: what was written is used.",
       });
