@@ -17,6 +17,7 @@ import {
   newArenaMemory,
   type Repository,
   requireKey,
+  type SegmentDescription,
   WriteSession,
 } from "@holdfast/repository";
 import { componentsOf } from "./asked-paths.ts";
@@ -125,15 +126,20 @@ class FilesBackup {
   async #runSession(asked: readonly PathText[], old: OldCache | undefined): Promise<Finished> {
     const { compressionLevel, signal } = this.#request;
     let run: BackupRun | undefined;
+    /** What the session found in packs that nobody had put into the index. */
+    const adopted: SegmentDescription[] = [];
     const session = await WriteSession.begin(this.#repository, {
       compressionLevel,
-      onSegment: (segment) => run?.addSegment(segment),
+      onSegment: (segment) => {
+        if (run === undefined) adopted.push(segment);
+        else run.addSegment(segment);
+      },
       ...(signal === undefined ? {} : { signal }),
     });
     const cache = this.#newCache();
     try {
       const store = this.#newStore(session, cache);
-      const setups = this.#setups(asked, old, cache, storeSetup(store, compressionLevel));
+      const setups = this.#setups(asked, old, cache, storeSetup(store, adopted, compressionLevel));
       run = this.#newRun(setups, store);
       const outcome = await run.run();
       if (outcome === undefined) throw new Error("a backup made no tree");
@@ -262,9 +268,14 @@ function exists(path: PathText): boolean {
 }
 
 /** Makes the keys and memory that a worker stores with; each has copies of its own, which it wipes. */
-function storeSetup(store: RunStore, compressionLevel: number): () => StoreSetup {
+function storeSetup(
+  store: RunStore,
+  adopted: readonly SegmentDescription[],
+  compressionLevel: number,
+): () => StoreSetup {
   const { session, arena, claims } = store;
   const { keys, config } = session.repository;
+  const snapshot = { ...session.snapshot, segments: [...session.snapshot.segments, ...adopted] };
   return () => ({
     repository: ownCopy(keys.repository),
     suiteCode: config.suite.code,
@@ -277,7 +288,7 @@ function storeSetup(store: RunStore, compressionLevel: number): () => StoreSetup
     sessionKey: ownCopy(session.key.sessionKey),
     arena,
     claims: claims.shared,
-    snapshot: session.snapshot,
+    snapshot,
   });
 }
 
