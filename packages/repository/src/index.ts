@@ -79,6 +79,13 @@ export {
   type RepositoryPorts,
   rootSecretOf,
 } from "./repository.ts";
+export {
+  applyRetention,
+  isEmptyPolicy,
+  type RetainedCopy,
+  type RetentionDecision,
+  type RetentionPolicy,
+} from "./retention/retention.ts";
 export { MetadataPacks } from "./sessions/metadata-packs.ts";
 export type { SessionProcess } from "./sessions/session-object.ts";
 export { WriteSession, type WriteSessionOptions } from "./sessions/write-session.ts";
@@ -96,6 +103,7 @@ export type { ReadRecord, RecordSink } from "./tree/records.ts";
 export type { TreeRef } from "./tree/tree-descent.ts";
 export {
   findEntries,
+  type EntryMatcher,
   type FoundEntry,
   listDirectory,
   lookup,
@@ -103,3 +111,13 @@ export {
   walkUnder,
 } from "./tree/tree-reader.ts";
 export { TreeWriter, type WrittenTree } from "./tree/tree-writer.ts";
+export {
+  type DamagedObject,
+  type FoundDamage,
+  verifyObjects,
+  type VerifyObjectsOptions,
+  type VerifyProgress,
+  verifyRepository,
+  type VerifyRequest,
+  type VerifyResult,
+} from "./verify/index.ts";

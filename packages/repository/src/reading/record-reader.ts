@@ -38,12 +38,15 @@ export class RecordReader {
 
   /** The content of a data chunk. @throws AppError `ERR_DAMAGED`, or an error of the storage. */
   readonly readChunk = (id: Buffer): Promise<Buffer> =>
-    this.#fromAnyPlace(id, async (place) => {
-      if (place.type !== RECORD_TYPES.bundle) {
-        return this.#decoder.wholeRecord(await this.#openAt(place), RECORD_TYPES.chunk, id);
-      }
-      return this.#decoder.chunk(await this.#bundle(place), place, id);
-    });
+    this.#fromAnyPlace(id, (place) => this.readChunkAt(place, id));
+
+  /** The content of a data chunk at one of its places. @throws as {@link readChunk}. */
+  async readChunkAt(place: ChunkPlace, id: Buffer): Promise<Buffer> {
+    if (place.type !== RECORD_TYPES.bundle) {
+      return this.#decoder.wholeRecord(await this.#openAt(place), RECORD_TYPES.chunk, id);
+    }
+    return this.#decoder.chunk(await this.#bundle(place), place, id);
+  }
 
   /** A chunk may lie in several packs: one that is damaged or gone does not matter while another is good. */
   async #fromAnyPlace(id: Buffer, read: (place: ChunkPlace) => Promise<Buffer>): Promise<Buffer> {
