@@ -7,7 +7,7 @@
  * @module
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import { isRecoveryKeyText, parseRecoveryKey } from "@holdfast/crypto";
+import { isRecoveryKeyText, parseRecoveryKey, secretBuffer } from "@holdfast/crypto";
 import { AppError } from "@holdfast/kernel";
 import type { SlotKey } from "@holdfast/repository";
 import type { CommandCall } from "./command-call.ts";
@@ -75,7 +75,7 @@ export async function promptNewPassphrase(call: CommandCall, option: string): Pr
  * @throws AppError `ERR_KEY_MISSING` when it cannot be read, `ERR_KEY_FORMAT` when it is too long.
  */
 export function readKeyFile(path: string): Buffer {
-  const bytes = Buffer.alloc(KEY_BYTES_MAX + 2);
+  const bytes = secretBuffer(KEY_BYTES_MAX + 2);
   let length = 0;
   try {
     const file = openSync(path, "r");
@@ -99,7 +99,7 @@ export function readKeyFile(path: string): Buffer {
   }
   if (length > 0 && bytes[length - 1] === LINE_FEED) length -= 1;
   if (length > 0 && bytes[length - 1] === CARRIAGE_RETURN) length -= 1;
-  const key = Buffer.alloc(Math.min(length, KEY_BYTES_MAX));
+  const key = secretBuffer(Math.min(length, KEY_BYTES_MAX));
   bytes.copy(key, 0, 0, key.length);
   bytes.fill(0);
   if (length <= KEY_BYTES_MAX) return key;
@@ -148,9 +148,8 @@ function emptyKey(where: string): AppError {
   });
 }
 
-/** Not of the pool that small buffers share. */
 function ownCopy(bytes: Uint8Array): Buffer {
-  const copy = Buffer.alloc(bytes.length);
+  const copy = secretBuffer(bytes.length);
   copy.set(bytes);
   return copy;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import process from "node:process";
+import { secretBuffer } from "@holdfast/crypto";
 import { AppError } from "@holdfast/kernel";
 import { cancelled } from "./interrupt.ts";
 
@@ -64,7 +65,7 @@ export async function promptSecret(question: string, signal: AbortSignal): Promi
 
 /** A line being typed. */
 export class SecretLine {
-  readonly #bytes = Buffer.alloc(SECRET_BYTES_MAX);
+  readonly #bytes = secretBuffer(SECRET_BYTES_MAX);
   #length = 0;
 
   /** Takes what came from the terminal; true when the line has ended. @throws as {@link promptSecret}. */
@@ -81,7 +82,7 @@ export class SecretLine {
 
   /** A copy of what was typed. */
   finish(): Buffer {
-    const typed = Buffer.alloc(this.#length);
+    const typed = secretBuffer(this.#length);
     typed.set(this.#bytes.subarray(0, this.#length));
     return typed;
   }

@@ -237,7 +237,7 @@ async function atTerminal(
   child.stdout.on("data", (piece: Buffer) => {
     shown += piece.toString();
     // Each question is answered when it is there: what is typed earlier may be echoed by the terminal itself.
-    if (!/: $/u.test(shown)) return;
+    if (!shown.endsWith(": ")) return;
     const answer = left.shift();
     if (answer !== undefined) child.stdin.write(`${answer}\r`);
     shown = "";

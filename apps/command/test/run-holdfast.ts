@@ -101,7 +101,7 @@ export function objectsOf({ stdout }: Pick<Outcome, "stdout">): readonly JsonObj
     .map((line) => {
       const value: unknown = JSON.parse(line);
       assert(typeof value === "object" && value !== null && "event" in value, line);
-      return value as JsonObject;
+      return { ...value };
     });
 }
 

@@ -7,6 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { HASH_BYTES, hmacSha256 } from "./mac.ts";
+import { secretBuffer } from "./secret.ts";
 
 /** Section 2.3: the block number is one byte. */
 const OUTPUT_BYTES_MAX = 255 * HASH_BYTES;
@@ -19,12 +20,16 @@ export function hkdfExtract(salt: Uint8Array, ikm: Uint8Array): Buffer {
 /** Section 2.3. */
 export function hkdfExpand(prk: Uint8Array, info: Uint8Array, length: number): Buffer {
   assert(Number.isInteger(length) && length > 0 && length <= OUTPUT_BYTES_MAX);
-  const output = Buffer.alloc(Math.ceil(length / HASH_BYTES) * HASH_BYTES);
+  const output = secretBuffer(Math.ceil(length / HASH_BYTES) * HASH_BYTES);
   let previous: Uint8Array = new Uint8Array(0);
   for (let at = 0; at < length; at += HASH_BYTES) {
-    previous = hmacSha256(prk, previous, info, Uint8Array.of(at / HASH_BYTES + 1));
-    output.set(previous, at);
+    const block = hmacSha256(prk, previous, info, Uint8Array.of(at / HASH_BYTES + 1));
+    output.set(block, at);
+    previous.fill(0);
+    previous = block;
   }
+  // A block is a part of the key.
+  previous.fill(0);
   return output.subarray(0, length);
 }
 

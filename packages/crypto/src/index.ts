@@ -19,7 +19,7 @@ export {
   stretchPassphrase,
 } from "./passphrase.ts";
 export { BOX_OVERHEAD_BYTES, openBox, sealBox } from "./sealed-box.ts";
-export { SecretBytes } from "./secret.ts";
+export { secretBuffer, SecretBytes } from "./secret.ts";
 export { type Level, type Method, SUITE_NONE, SUITES, type Suite, suiteByCode, suiteFor } from "./suites.ts";
 export {
   decapsulate,

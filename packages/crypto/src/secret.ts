@@ -1,5 +1,5 @@
 /**
- * A holder for secret bytes that wipes them and never prints them.
+ * Memory for secret bytes, and a holder that wipes them and never prints them.
  *
  * @module
  */
@@ -7,6 +7,16 @@ import assert from "node:assert/strict";
 import { inspect } from "node:util";
 
 const SHOWN = "[secret]";
+
+/**
+ * Zeroed memory for a secret, which can be overwritten for good.
+ *
+ * Not `Buffer.alloc`: up to 64 bytes lie in the heap of V8, which leaves a copy behind when it moves them, and when it
+ * hands them to native code for the first time.
+ */
+export function secretBuffer(length: number): Buffer {
+  return Buffer.from(new ArrayBuffer(length));
+}
 
 /** Owns its bytes: the giver keeps no copy. `using secret = new SecretBytes(…)` wipes at the end of the block. */
 export class SecretBytes {

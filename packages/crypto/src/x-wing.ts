@@ -12,6 +12,7 @@ import assert from "node:assert/strict";
 import {
   createHash,
   generateKeyPairSync,
+  hash,
   type KeyObject,
   decapsulate as mlKemDecapsulate,
   encapsulate as mlKemEncapsulate,
@@ -101,7 +102,8 @@ export function decapsulate(seed: Uint8Array, ciphertext: Uint8Array, what = "Th
 function expand(seed: Uint8Array): ExpandedKey {
   assert(seed.length === KEM_SEED_BYTES);
   const outputLength = ML_KEM_SEED_BYTES + X25519_BYTES;
-  const expanded = createHash("shake256", { outputLength }).update(seed).digest();
+  // In one call: a Hash object would keep the seed in its buffer until it is collected.
+  const expanded = hash("shake256", seed, { outputEncoding: "buffer", outputLength });
   const key: ExpandedKey = {
     mlKem: importPrivateKey("ml-kem-768", expanded.subarray(0, ML_KEM_SEED_BYTES)),
     x25519: importPrivateKey("x25519", expanded.subarray(ML_KEM_SEED_BYTES)),
@@ -111,11 +113,11 @@ function expand(seed: Uint8Array): ExpandedKey {
 }
 
 function combine(secretM: Buffer, secretX: Buffer, ciphertextX: Uint8Array, publicX: Uint8Array): Buffer {
-  const hash = createHash("sha3-256");
-  for (const part of [secretM, secretX, ciphertextX, publicX, LABEL]) hash.update(part);
+  const sharedHash = createHash("sha3-256");
+  for (const part of [secretM, secretX, ciphertextX, publicX, LABEL]) sharedHash.update(part);
   secretM.fill(0);
   secretX.fill(0);
-  return hash.digest();
+  return sharedHash.digest();
 }
 
 function publicKeyInvalid(cause?: unknown): AppError {

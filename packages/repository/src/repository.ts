@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { keyPairFromSeed, type Suite, sha256 } from "@holdfast/crypto";
+import { keyPairFromSeed, secretBuffer, type Suite, sha256 } from "@holdfast/crypto";
 import { AppError, type Clock, type Randomness } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
 import { CHUNK_AVERAGE, CHUNK_MAX, CHUNK_MIN } from "./chunking/index.ts";
@@ -65,7 +65,7 @@ export async function createRepository(
   if ((await storage.stat(CONFIG_NAME)) !== null) throw existsAlready(storage);
   const repository = randomness(Buffer.alloc(REPOSITORY_ID_BYTES));
   const rootSecret =
-    slot === undefined ? openRootSecret(repository) : randomness(Buffer.alloc(ROOT_SECRET_BYTES));
+    slot === undefined ? openRootSecret(repository) : randomness(secretBuffer(ROOT_SECRET_BYTES));
   const keys = deriveKeySet(rootSecret, repository, ["maintain"]);
   const config = {
     repository,

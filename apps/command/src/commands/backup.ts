@@ -55,8 +55,8 @@ function summaryLines(result: BackupResult): readonly string[] {
   const lines = [
     `Copy ${copyId.slice(0, 12)}: ${formatCount(filesNew, "new file")}, ` +
       `${formatNumber(filesChanged)} changed, ${formatNumber(filesUnchanged)} unchanged.`,
-    `Read ${formatBytes(bytesRead)}, of which ${formatBytes(bytesAdded)} were new and take ` +
-      `${formatBytes(bytesStored)}, in ${formatSeconds(seconds)}.`,
+    `Read ${formatBytes(bytesRead)} in ${formatSeconds(seconds)}; ${formatBytes(bytesAdded)} were new to the ` +
+      `repository and take ${formatBytes(bytesStored)} there.`,
   ];
   return warnings === 0 ? lines : [...lines, `With ${formatCount(warnings, "warning")}: see above.`];
 }

@@ -1,6 +1,6 @@
 /** `holdfast key add`: one more way to open a repository: a passphrase, or a recovery kit. */
 import { closeSync, fsyncSync, openSync, unlinkSync, writeSync } from "node:fs";
-import { ARGON2_DEFAULT, formatRecoveryKey } from "@holdfast/crypto";
+import { ARGON2_DEFAULT, formatRecoveryKey, secretBuffer } from "@holdfast/crypto";
 import { AppError, systemClock, systemRandomness } from "@holdfast/kernel";
 import {
   addSlot,
@@ -73,7 +73,7 @@ async function addPassphrase(call: CommandCall, owner: SlotOwner, label: string)
 
 /** The kit is on disk before its slot is in the repository: a slot that nobody can open is of no use. */
 async function addRecoveryKit(owner: SlotOwner, label: string, file: string): Promise<string> {
-  const seed = systemRandomness(Buffer.alloc(SEED_BYTES));
+  const seed = systemRandomness(secretBuffer(SEED_BYTES));
   try {
     const publicKey = recoveryPublicKey(seed);
     writeKit(file, Buffer.from(formatRecoveryKey(seed), "latin1"));

@@ -34,7 +34,8 @@ export function deriveKeySet(
   repository: Buffer,
   capabilities: readonly Capability[],
 ): KeySet {
-  const derive = (label: string): Buffer => deriveKey(rootSecret, repository, `holdfast/1/${label}`, 32);
+  const derive = (label: string): Buffer =>
+    moveToShared(deriveKey(rootSecret, repository, `holdfast/1/${label}`, 32));
   const write = capabilities.includes("write");
   const read = capabilities.includes("read");
   return {
@@ -44,6 +45,14 @@ export function deriveKeySet(
     ...(write ? { chunkerKey: derive("chunker"), publicKey: publicKeyOf(rootSecret, repository) } : {}),
     ...(read ? { privateSeed: derive("kem") } : {}),
   };
+}
+
+/** Into memory that threads share: a posted key set leaves no copies behind, and wiping it wipes it everywhere. */
+function moveToShared(key: Buffer): Buffer {
+  const shared = Buffer.from(new SharedArrayBuffer(key.length));
+  shared.set(key);
+  key.fill(0);
+  return shared;
 }
 
 export function publicKeyOf(rootSecret: Uint8Array, repository: Uint8Array): Buffer {

@@ -8,6 +8,7 @@
  * @module
  */
 import { createRequire } from "node:module";
+import { secretBuffer } from "@holdfast/crypto";
 import type Koffi from "koffi";
 import type { NativeFunction } from "./native-binding.ts";
 
@@ -32,7 +33,7 @@ function takeNative(name: string): Buffer | undefined {
   const address = calls.getenv(Buffer.from(`${name}\0`));
   if (address === 0) return undefined;
   const length = calls.strlen(address);
-  const value = Buffer.alloc(length);
+  const value = secretBuffer(length);
   calls.memcpy(value, address, length);
   calls.memset(address, 0, length);
   return value;

@@ -1,0 +1,106 @@
+/**
+ * What is in the memory of a process: read from /proc, and by the independent witness of a debugger.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
+
+/** Whether gcore(1) of Debian's gdb is there. */
+export const HAS_GCORE = spawnSync("gcore", ["-h"]).error === undefined;
+
+export type Values = Readonly<Record<string, Uint8Array>>;
+
+const BLOCK_BYTES = 16 * 1024 * 1024;
+
+/** Names of the values that a core image of the process, made by gcore, holds. Takes half a minute. */
+export function valuesInCoreImage(processId: number, values: Values, imagePath: string): readonly string[] {
+  const made = spawnSync("gcore", ["-o", imagePath, String(processId)], { encoding: "utf8" });
+  const image = `${imagePath}.${String(processId)}`;
+  assert.equal(made.status, 0, made.stderr);
+  const file = openSync(image, "r");
+  try {
+    const search = new Search(values);
+    for (let at = 0; search.read(file, at, BLOCK_BYTES) === BLOCK_BYTES; at += BLOCK_BYTES);
+    return search.found;
+  } finally {
+    closeSync(file);
+    rmSync(image);
+  }
+}
+
+/** Names of the values in the memory of the process: everything it has written to that is mapped and in use. */
+export function valuesInMemory(processId: number, values: Values): readonly string[] {
+  const search = new Search(values);
+  const memory = openSync(`/proc/${String(processId)}/mem`, "r");
+  try {
+    for (const { start, end } of usedRanges(processId)) {
+      for (let at = start; at < end; at += BLOCK_BYTES)
+        search.read(memory, at, Math.min(BLOCK_BYTES, end - at));
+      search.endOfRange();
+    }
+  } finally {
+    closeSync(memory);
+  }
+  return search.found;
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** proc(5): ranges that can be read, and have pages of their own in memory or in swap. */
+function usedRanges(processId: number): readonly Range[] {
+  const smaps = readFileSync(`/proc/${String(processId)}/smaps`, "latin1");
+  const ranges: Range[] = [];
+  for (const block of smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/mu)) {
+    const [, start = "", end = "", name = ""] =
+      /^([0-9a-f]+)-([0-9a-f]+) r\S+ \S+ \S+ \d+ *(.*)$/mu.exec(block) ?? [];
+    const used = [...block.matchAll(/^(?:Rss|Swap): +(\d+) kB$/gmu)].some(
+      ([, kibibytes]) => kibibytes !== "0",
+    );
+    const isOfKernel = name.startsWith("[v");
+    if (start !== "" && used && !isOfKernel) {
+      ranges.push({ start: Number.parseInt(start, 16), end: Number.parseInt(end, 16) });
+    }
+  }
+  assert(ranges.length > 10, "the memory of the process cannot be seen");
+  return ranges;
+}
+
+/** Looks for values in a stream of blocks, also where one begins in a block and ends in the next. */
+class Search {
+  readonly #values: Values;
+  readonly #overlap: number;
+  readonly #block: Buffer;
+  readonly #found = new Set<string>();
+  #kept = 0;
+
+  constructor(values: Values) {
+    this.#values = values;
+    this.#overlap = Math.max(...Object.values(values).map((value) => value.length)) - 1;
+    this.#block = Buffer.alloc(BLOCK_BYTES + this.#overlap);
+  }
+
+  get found(): readonly string[] {
+    return [...this.#found];
+  }
+
+  /** @returns how much was read. */
+  read(file: number, position: number, length: number): number {
+    const read = readSync(file, this.#block, this.#kept, length, position);
+    const held = this.#block.subarray(0, this.#kept + read);
+    for (const [name, value] of Object.entries(this.#values)) {
+      if (!this.#found.has(name) && held.includes(value)) this.#found.add(name);
+    }
+    this.#kept = Math.min(this.#overlap, held.length);
+    held.copyWithin(0, held.length - this.#kept);
+    return read;
+  }
+
+  endOfRange(): void {
+    this.#kept = 0;
+  }
+}
