@@ -36,6 +36,21 @@ export { packName, PREFIXES } from "./format/object-names.ts";
 export { type Capability, deriveKeySet, type KeySet, requireKey, wipeKeySet } from "./keys/key-set.ts";
 export { openSlot, type SlotKey, type SlotTarget } from "./keys/slot.ts";
 export { addSlot, labelOf, listSlots, removeSlot, type StoredSlot } from "./keys/slots.ts";
+export { clean } from "./maintenance/clean.ts";
+export type {
+  CleanOptions,
+  CleanPhase,
+  CleanProgress,
+  CleanResult,
+  WaitedSession,
+} from "./maintenance/clean-options.ts";
+export { forgetCopies } from "./maintenance/forget.ts";
+export {
+  replicate,
+  type ReplicateOptions,
+  type ReplicateProgress,
+  type ReplicateResult,
+} from "./maintenance/replicate.ts";
 export { newDirectoryEntry, writeDirectoryEntry } from "./packs/directory-entry.ts";
 export {
   type ArenaMemory,

@@ -57,6 +57,8 @@ export interface LoadedIndex extends Disposable {
   readonly damaged: readonly DamagedSegment[];
   /** Names of segments that another one supersedes and that are still in the storage. */
   readonly superseded: readonly string[];
+  /** Since when each of them is superseded, by the storage's clock. */
+  readonly supersededSinceMs: ReadonlyMap<string, number>;
 }
 
 /**
@@ -149,10 +151,20 @@ class SnapshotLoader {
       },
       damaged: [...this.#damaged].map(([name, error]) => ({ name, error })),
       superseded: [...superseded].filter((name) => objects.has(name)),
+      supersededSinceMs: this.#supersededSinceMs(objects),
       [Symbol.dispose]: () => {
         this.close();
       },
     };
+  }
+
+  #supersededSinceMs(objects: ReadonlyMap<string, ObjectInfo>): Map<string, number> {
+    const since = new Map<string, number>();
+    for (const [name, superseded] of this.#superseded) {
+      const { modifiedMs = Number.MAX_SAFE_INTEGER } = objects.get(name) ?? {};
+      for (const other of superseded) since.set(other, Math.min(modifiedMs, since.get(other) ?? modifiedMs));
+    }
+    return since;
   }
 
   /** Of another list than this one: a segment that is gone may be needed no more, or be superseded by a new one. */

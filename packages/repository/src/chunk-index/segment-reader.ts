@@ -22,6 +22,7 @@ import {
   damagedSegment,
   decodeSegmentFront,
   decodeSegmentHead,
+  ENTRIES_PER_FRAME,
   FENCE_BYTES,
   FRAME_BYTES,
   frameLength,
@@ -36,8 +37,11 @@ import { SegmentFrames } from "./segment-frames.ts";
 
 const PACKS_PER_FRAME = FRAME_BYTES / PACK_ROW_BYTES;
 
-/** Receives the frame and the place of an entry in it; true ends the search. The frame is valid during the call. */
-export type EntryVisitor = (entries: Buffer, at: number) => boolean;
+/**
+ * Receives the frame, the place of an entry in it and the entry's number in the segment; true ends the search. The frame is
+ * valid during the call.
+ */
+export type EntryVisitor = (entries: Buffer, at: number, number: number) => boolean;
 
 /** First four bytes of the first and of the last id, as big-endian numbers; an empty segment has first > last. */
 export interface IdRange {
@@ -156,7 +160,7 @@ export class SegmentReader {
       let at = lowerBound(bytes, length / INDEX_ENTRY_BYTES, id, idAt) * INDEX_ENTRY_BYTES;
       for (; at < length; at += INDEX_ENTRY_BYTES) {
         if (compareIds(bytes, at, id, idAt) !== 0) return false;
-        if (visit(bytes, at)) return true;
+        if (visit(bytes, at, frame * ENTRIES_PER_FRAME + at / INDEX_ENTRY_BYTES)) return true;
       }
     }
     return false;

@@ -15,6 +15,7 @@ export const OBJECT_KINDS = {
   copy: 5,
   session: 6,
   condemned: 7,
+  wait: 8,
 } as const;
 export type ObjectKind = keyof typeof OBJECT_KINDS;
 

@@ -12,12 +12,13 @@ export const PREFIXES = {
   copy: "copies/",
   session: "sessions/",
   condemned: "condemned/",
+  wait: "waits/",
 } as const;
 
 const HASH_NAME = /^[0-9a-f]{64}$/;
 
 /** Name of an object that is called by its hash (32 bytes). */
-export function hashedName(kind: "slot" | "index" | "copy" | "condemned", hash: Uint8Array): string {
+export function hashedName(kind: "slot" | "index" | "copy" | "condemned" | "wait", hash: Uint8Array): string {
   return PREFIXES[kind] + Buffer.from(hash).toString("hex");
 }
 

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { openBox, sealBox, sha256 } from "@holdfast/crypto";
-import { ByteReader, ByteWriter } from "@holdfast/kernel";
+import { sealBox, sha256 } from "@holdfast/crypto";
+import { ByteReader, ByteWriter, isAppError } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
 import { checkNamedByHash, HASH_BYTES, readHead, writeHead } from "../format/head.ts";
 import { hashedName, hashOfName, PREFIXES } from "../format/object-names.ts";
 import { getIfThere } from "../storage-reading.ts";
+import { openOwnBox } from "./own-box.ts";
 
 export interface Condemnation {
   /** Name of the object. */
@@ -51,7 +52,7 @@ export function decodeCondemned(
   const head = bytes.subarray(0, reader.offset);
   const box = reader.raw(reader.u32());
   reader.end();
-  const inner = new ByteReader(openBox(tableKey, boxContext(head), box, what), what);
+  const inner = new ByteReader(openOwnBox(tableKey, boxContext(head), box, what), what);
   const timeMs = Number(inner.u64());
   const count = inner.u32();
   if (count > CONDEMNED_PACKS_MAX || inner.left !== count * HASH_BYTES) inner.fail("its length does not fit");
@@ -59,17 +60,30 @@ export function decodeCondemned(
   return { name, timeMs, packs };
 }
 
-/** Everything that is condemned now. An object that vanishes while it is listed has done its work. */
+/**
+ * Everything that is condemned now. An object that vanishes while it is listed has done its work.
+ *
+ * @param onDamaged takes the name of an object that cannot be read; without it such an object is an error, because nobody
+ * knows which chunks may be used.
+ * @throws AppError `ERR_DAMAGED`, or an error of the storage.
+ */
 export async function listCondemned(
   storage: Storage,
   repository: Buffer,
   tableKey: Buffer,
+  onDamaged?: (name: string) => void,
 ): Promise<Condemnation[]> {
   const found: Condemnation[] = [];
   for await (const { name } of storage.list(PREFIXES.condemned)) {
     if (hashOfName(name) === undefined) continue;
     const bytes = await getIfThere(storage, name);
-    if (bytes !== undefined) found.push(decodeCondemned(bytes, name, repository, tableKey));
+    if (bytes === undefined) continue;
+    try {
+      found.push(decodeCondemned(bytes, name, repository, tableKey));
+    } catch (error) {
+      if (onDamaged === undefined || !isAppError(error, "ERR_DAMAGED")) throw error;
+      onDamaged(name);
+    }
   }
   return found;
 }

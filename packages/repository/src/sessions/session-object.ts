@@ -3,6 +3,7 @@
  *
  * @module
  */
+import assert from "node:assert/strict";
 import { openBox, sealBox } from "@holdfast/crypto";
 import { ByteReader, ByteWriter } from "@holdfast/kernel";
 import { readHead, withChecksum, withoutChecksum, writeHead } from "../format/head.ts";
@@ -32,16 +33,23 @@ export interface SessionBeat {
 export const BEAT_INTERVAL_MS = 10 * 60_000;
 /** A session whose newest beat is older is lost: nobody waits for it any more. */
 export const SESSION_LOST_MS = 24 * 3_600_000;
+/** A storage with stale lists shows changes within so much time; with room for clocks that differ. */
+export const STALE_LISTS_MS = 48 * 3_600_000;
+/** The same where the newest beat may not show for a while. */
+export const SESSION_LOST_STALE_MS = SESSION_LOST_MS + STALE_LISTS_MS;
 /** A session that could not beat for so long gives up by itself, long before others call it lost. */
 export const SESSION_GIVE_UP_MS = 12 * 3_600_000;
 
 const NAME = /^sessions\/([0-9a-f]{32})\.(\d{6})$/;
-const BEATS_MAX = 999_999;
+/** Number of the object that stands in for a lost session. */
+export const FENCE_BEAT = 999_999;
+/** So long a process may sleep, wake up in the middle of a put, and do no harm. */
+export const FENCE_KEPT_MS = 30 * 24 * 3_600_000;
 const TEXT_BYTES_MAX = 1024;
 
 export function sessionObjectName(session: Buffer, beat: number): string {
-  const number = Math.min(beat, BEATS_MAX);
-  return `${PREFIXES.session}${session.toString("hex")}.${String(number).padStart(6, "0")}`;
+  assert(beat <= FENCE_BEAT);
+  return `${PREFIXES.session}${session.toString("hex")}.${String(beat).padStart(6, "0")}`;
 }
 
 export function parseSessionName(

@@ -6,7 +6,7 @@
  * @module
  */
 import { frameKeys, sha256 } from "@holdfast/crypto";
-import { AppError } from "@holdfast/kernel";
+import { AppError, isAppError } from "@holdfast/kernel";
 import {
   type ChunkIndex,
   type ChunkIndexSnapshot,
@@ -14,12 +14,14 @@ import {
   type LoadedIndex,
   loadSnapshot,
   openChunkIndex,
+  readersOf,
   SegmentBuilder,
   type SegmentDescription,
 } from "../chunk-index/index.ts";
 import { type CopyDetails, type CopyTable, encodeManifest } from "../copies/manifest.ts";
 import { hashedName, packName } from "../format/object-names.ts";
 import { requireKey } from "../keys/key-set.ts";
+import { compactIndex, crowdedSegments } from "../maintenance/compact-index.ts";
 import type { FinishedPack } from "../packs/pack-builder.ts";
 import { type IdOf, idHasher } from "../packs/record-id.ts";
 import { RecordSealer } from "../packs/record-sealer.ts";
@@ -27,7 +29,7 @@ import { type NewSessionKey, newSessionKey } from "../packs/session-keys.ts";
 import type { Repository } from "../repository.ts";
 import { adoptPacks } from "./adopt-packs.ts";
 import { listCondemned } from "./condemned.ts";
-import { listSessions, type SeenSession, Session } from "./session.ts";
+import { closeSession, listSessions, type SeenSession, Session } from "./session.ts";
 
 export interface WriteSessionOptions {
   /** zstd level, 0 for none. */
@@ -49,6 +51,8 @@ export class WriteSession {
   readonly #session: Session;
   readonly #loaded: LoadedIndex;
   readonly #finishedSessions: readonly SeenSession[];
+  readonly #mayCompact: boolean;
+  readonly #segments: SegmentDescription[] = [];
   readonly #segment = new SegmentBuilder();
   #bytesSinceIndex = 0;
   #bytesStored = 0;
@@ -61,6 +65,7 @@ export class WriteSession {
     readonly session: Session;
     readonly loaded: LoadedIndex;
     readonly finishedSessions: readonly SeenSession[];
+    readonly mayCompact: boolean;
   }) {
     this.repository = parts.repository;
     this.key = parts.key;
@@ -70,6 +75,7 @@ export class WriteSession {
     this.#options = parts.options;
     this.#session = parts.session;
     this.#finishedSessions = parts.finishedSessions;
+    this.#mayCompact = parts.mayCompact;
   }
 
   /**
@@ -84,13 +90,16 @@ export class WriteSession {
     try {
       const condemned = await listCondemned(ports.storage, keys.repository, keys.tableKey);
       const condemnedPacks = new Set(condemned.flatMap((one) => one.packs));
-      const others = await listSessions(ports, keys, key.session);
+      const sessions = await listSessions(ports, keys, key.session);
+      const others = sessions.filter(({ state }) => state !== "fenced");
       const loaded = await loadSnapshot(ports.storage, keys, {
         condemned: condemnedPacks,
         ...(ports.cacheDir === undefined ? {} : { cacheDir: ports.cacheDir }),
       });
-      const finishedSessions = others.filter((other) => other.isOver);
-      const writing = new WriteSession({ repository, options, key, session, loaded, finishedSessions });
+      const finishedSessions = others.filter(({ state }) => state !== "alive");
+      const mayCompact = condemned.length === 0 && ports.storage.capabilities.listConsistent;
+      const parts = { repository, options, key, session, loaded, finishedSessions, mayCompact };
+      const writing = new WriteSession(parts);
       if (others.length > 0) await writing.#adopt(condemnedPacks);
       return writing;
     } catch (error) {
@@ -150,6 +159,7 @@ export class WriteSession {
     await this.#put(name, bytes);
     const segment = describeSegment(keys, name, bytes);
     this.index.add(segment);
+    this.#segments.push(segment);
     this.#options.onSegment?.(segment);
   }
 
@@ -166,10 +176,17 @@ export class WriteSession {
     const { repository, tableKey } = keys;
     const bytes = encodeManifest({ repository, tableKey, sessionKey, envelope }, table, details);
     const hash = sha256(bytes);
+    await this.#compactIndex();
     this.#throwIfCancelled();
     await this.#session.prove();
     await this.#put(hashedName("copy", hash), bytes);
-    await this.#end();
+    await this.#confirmCopy(hashedName("copy", hash));
+    try {
+      await this.#end();
+    } catch {
+      // The copy is there; what is left of the session is seen to be over by the next one.
+      this.#loaded[Symbol.dispose]();
+    }
     return hash.toString("hex");
   }
 
@@ -186,12 +203,37 @@ export class WriteSession {
     }
   }
 
+  /** A process that slept for days before its put may have published what a cleaner had deleted meanwhile. */
+  async #confirmCopy(name: string): Promise<void> {
+    try {
+      await this.#session.confirm();
+    } catch (error) {
+      if (isAppError(error, "ERR_SESSION_LOST")) await this.repository.ports.storage.delete(name);
+      throw error;
+    }
+  }
+
+  /** Keeps the number of segments small. Safe only because every deletion since this session began waits for it. */
+  async #compactIndex(): Promise<void> {
+    const { snapshot, superseded } = this.#loaded;
+    if (!this.#mayCompact) return;
+    const segments = [...snapshot.segments, ...this.#segments];
+    const crowded = crowdedSegments(readersOf({ ...snapshot, segments }));
+    if (crowded.length === 0) return;
+    const { keys, ports } = this.repository;
+    const { storage, randomness } = ports;
+    try {
+      await compactIndex(crowded, { storage, keys, randomness, session: this.#session, superseded });
+    } catch (error) {
+      // The copy needs no compaction: a damaged segment is named by `verify`, and some may write but not delete.
+      if (!isAppError(error) || error.code === "ERR_SESSION_LOST") throw error;
+    }
+  }
+
   async #end(): Promise<void> {
     const { storage } = this.repository.ports;
     // What they left behind is in the index by now, so nobody needs to look for it again.
-    for (const { objects } of this.#finishedSessions) {
-      for (const name of objects) await storage.delete(name);
-    }
+    for (const finished of this.#finishedSessions) await closeSession(storage, finished);
     await this.#session.end();
     this.#loaded[Symbol.dispose]();
     this.key.sessionKey.fill(0);
