@@ -27,10 +27,17 @@ function readMany<T>(cursor: Cursor, count: number, read: (cursor: Cursor) => T)
   return Array.from({ length: count }, () => read(cursor));
 }
 
+const CHUNK_LENGTH_MAX = 8 * 1024 * 1024;
+const SEGMENTS_IN_ENTRY_MAX = 4096;
+const LIST_LENGTH_MAX = 65_536;
+const LEVELS_MAX = 32;
+const U32_MAX = 0xffff_ffff;
+
 function readSegment(cursor: Cursor): Segment {
   const word = cursor.varint();
   const [length, kind] = [Math.floor(word / 4), word % 4];
   if (length === 0) cursor.refuse("segment of length 0");
+  if (kind === 0 && length > CHUNK_LENGTH_MAX) cursor.refuse("segment longer than a chunk");
   if (kind === 0) return { kind: "data", length, id: cursor.take(32) };
   if (kind === 3) cursor.refuse("unknown kind of segment");
   return { kind: kind === 1 ? "hole" : "zeros", length };
@@ -39,11 +46,12 @@ function readSegment(cursor: Cursor): Segment {
 export function readList(plaintext: Buffer, subject: string): List {
   const cursor = new Cursor(plaintext, subject);
   const depth = cursor.u8();
-  const count = cursor.count();
-  if (count === 0) cursor.refuse("empty list");
+  const count = cursor.varint(LIST_LENGTH_MAX);
+  if (count === 0 || depth > LEVELS_MAX) cursor.refuse("empty or too deep a list");
   const segments = depth === 0 ? readMany(cursor, count, readSegment) : [];
   const readChild = (): Child => ({ length: cursor.varint(), id: cursor.take(32) });
   const children = depth > 0 ? readMany(cursor, count, readChild) : [];
+  if (children.some(({ length }) => length === 0)) cursor.refuse("a child of no bytes");
   cursor.end();
   return { depth, segments, children };
 }
@@ -119,8 +127,11 @@ function readAttributes(cursor: Cursor): Entry["attributes"] {
   const attributes = readMany(
     cursor,
     cursor.varint(4096),
-    () => [cursor.blob(), cursor.blob(1024 * 1024)] as const,
+    () => [cursor.blob(1024), cursor.blob(1024 * 1024)] as const,
   );
+  if (attributes.length === 0) cursor.refuse("the flag of attributes without any");
+  if (attributes.some(([name]) => name.length === 0 || name.includes(0)))
+    cursor.refuse("forbidden attribute");
   attributes.forEach(([name], index) => {
     const before = attributes[index - 1]?.[0];
     if (before !== undefined && Buffer.compare(before, name) >= 0) cursor.refuse("attributes out of order");
@@ -128,23 +139,43 @@ function readAttributes(cursor: Cursor): Entry["attributes"] {
   return attributes;
 }
 
+function readSegments(cursor: Cursor, size: number): Content {
+  const segments = readMany(cursor, cursor.varint(SEGMENTS_IN_ENTRY_MAX), readSegment);
+  if (segments.reduce((sum, { length }) => sum + length, 0) !== size) {
+    cursor.refuse("segments have another length than the file");
+  }
+  return { form: "segments", segments };
+}
+
+function readListReference(cursor: Cursor): Content {
+  const depth = cursor.u8();
+  if (depth > LEVELS_MAX) cursor.refuse("too deep a list");
+  return { form: "list", depth, id: cursor.take(32) };
+}
+
 function readContent(cursor: Cursor, size: number): Content {
   const form = cursor.u8();
-  if (form === 0 && size === 0) return { form: "segments", segments: [] };
+  if ((form === 0) !== (size === 0)) cursor.refuse("form 0 stands for size 0 and nothing else");
+  if (form === 0) return { form: "segments", segments: [] };
   if (form === 1) {
     const bytes = cursor.blob();
     if (bytes.length !== size) cursor.refuse("inline content has another size than the file");
     return { form: "inline", bytes };
   }
-  if (form === 2) return { form: "segments", segments: readMany(cursor, cursor.count(), readSegment) };
-  if (form === 3) return { form: "list", depth: cursor.u8(), id: cursor.take(32) };
+  if (form === 2) return readSegments(cursor, size);
+  if (form === 3) return readListReference(cursor);
   return cursor.refuse("unknown form of content");
+}
+
+function readTarget(cursor: Cursor): Buffer {
+  const target = cursor.blob(64 * 1024);
+  return target.length > 0 && !target.includes(0) ? target : cursor.refuse("forbidden target");
 }
 
 function readEntry(cursor: Cursor, directory: Buffer): Entry {
   const kind = ENTRY_KINDS[cursor.u8() - 1] ?? cursor.refuse("unknown kind of entry");
   const name = checkName(cursor.blob(), cursor);
-  const [mode, uid, gid] = [cursor.varint(0o7777), cursor.varint(), cursor.varint()];
+  const [mode, uid, gid] = [cursor.varint(0o7777), cursor.varint(U32_MAX), cursor.varint(U32_MAX)];
   const [user, group] = [cursor.text(256), cursor.text(256)];
   const [seconds, nanoseconds] = [cursor.i64(), cursor.u32()];
   if (nanoseconds > 999_999_999) cursor.refuse("nanoseconds beyond a second");
@@ -154,12 +185,18 @@ function readEntry(cursor: Cursor, directory: Buffer): Entry {
   const inode = (flags & 2) !== 0 ? `${cursor.u64()}:${cursor.u64()}` : undefined;
   const size = kind === "file" ? cursor.varint() : 0;
   const content = kind === "file" ? readContent(cursor, size) : undefined;
-  const target = kind === "symbolic link" ? cursor.blob(64 * 1024) : undefined;
+  const target = kind === "symbolic link" ? readTarget(cursor) : undefined;
   const isDevice = kind === "character device" || kind === "block device";
-  const device = isDevice ? { major: cursor.varint(), minor: cursor.varint() } : undefined;
+  const device = isDevice ? { major: cursor.varint(U32_MAX), minor: cursor.varint(U32_MAX) } : undefined;
   const mtimeNs = seconds * 1_000_000_000n + BigInt(nanoseconds);
   const described = { directory, name, kind, mode, uid, gid, user, group, mtimeNs, attributes };
   return { ...described, inode, incomplete: (flags & 4) !== 0, size, content, target, device };
+}
+
+const PARTS_IN_PAGE_MAX = 262_144;
+
+function partsOf({ attributes, content }: Entry): number {
+  return attributes.length + (content?.form === "segments" ? content.segments.length : 0);
 }
 
 export function readPage(plaintext: Buffer, subject: string): readonly Entry[] {
@@ -175,6 +212,12 @@ export function readPage(plaintext: Buffer, subject: string): readonly Entry[] {
     for (let left = count; left > 0; left -= 1) entries.push(readEntry(cursor, directory));
   }
   cursor.end();
+  if (entries.some((entry, index) => index > 0 && compareKeys(entries[index - 1] ?? entry, entry) >= 0)) {
+    cursor.refuse("entries out of order");
+  }
+  if (entries.reduce((sum, entry) => sum + partsOf(entry), 0) > PARTS_IN_PAGE_MAX) {
+    cursor.refuse("too many segments and attributes");
+  }
   return entries;
 }
 
@@ -194,16 +237,23 @@ export interface Node {
   readonly children: readonly NodeChild[];
 }
 
+const CHILDREN_MAX = 65_536;
+
 export function readNode(plaintext: Buffer, subject: string): Node {
   const cursor = new Cursor(plaintext, subject);
   const level = cursor.u8();
-  const count = cursor.count();
-  if (level === 0 || count === 0) cursor.refuse("node of level 0, or without children");
+  const count = cursor.varint(CHILDREN_MAX);
+  if (level === 0 || level > LEVELS_MAX || count === 0) cursor.refuse("forbidden level, or no children");
   const children = readMany(cursor, count, () => {
     const [directory, name] = [readPath(cursor), checkName(cursor.blob(), cursor)];
     return { directory, name, entries: cursor.varint(), fileBytes: cursor.varint(), id: cursor.take(32) };
   });
   cursor.end();
+  children.forEach((child, index) => {
+    if (child.entries === 0) cursor.refuse("a child without entries");
+    if (index > 0 && compareKeys(children[index - 1] ?? child, child) >= 0)
+      cursor.refuse("children out of order");
+  });
   return { level, children };
 }
 
