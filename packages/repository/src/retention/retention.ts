@@ -71,7 +71,10 @@ interface Decided<T> {
   readonly reasons: string[];
 }
 
-function applyToGroup<T extends RetainedCopy>(newestFirst: readonly T[], policy: RetentionPolicy): Decided<T>[] {
+function applyToGroup<T extends RetainedCopy>(
+  newestFirst: readonly T[],
+  policy: RetentionPolicy,
+): Decided<T>[] {
   const decided = newestFirst.map((copy) => ({ copy, reasons: [] as string[] }));
   for (const rule of RULES) applyRule(decided, rule, policy[rule] ?? 0);
   return decided;
