@@ -37,7 +37,6 @@ const NEW_KEY_FILE: OptionDefinition = {
   text: "file with the new passphrase; without it, it is asked for twice",
 };
 const DRY_RUN: OptionDefinition = { flags: "--dry-run", text: "only say what would be done" };
-const COUNT = { min: 1, max: 1_000_000 } as const;
 const WORKERS: OptionDefinition = {
   flags: "--workers N",
   text: "threads that work at the same time",
@@ -149,6 +148,53 @@ export const COMMANDS: readonly CommandDefinition[] = [
     load: () => import("./commands/restore.ts"),
   },
   {
+    name: "verify",
+    operands: ["STORAGE", "[COPY...]"],
+    summary: "find damage: in every object and reference, or in some copies",
+    options: [
+      KEY_FILE,
+      { flags: "--read-data", text: "also decrypt everything and compare each chunk with its id" },
+      {
+        flags: "--no-key",
+        text: "check without any key what can be checked so: every object's own checksum",
+      },
+      WORKERS,
+    ],
+    load: () => import("./commands/verify.ts"),
+  },
+  {
+    name: "forget",
+    operands: ["STORAGE", "[COPY...]"],
+    summary: "remove copies, named or by rules; rules count copies of the same host and paths together",
+    options: [
+      KEY_FILE,
+      keepRule("last", "keep the N newest copies"),
+      keepRule("hourly", "keep the newest copy of each of the last N hours that have one"),
+      keepRule("daily", "the same for days"),
+      keepRule("weekly", "the same for weeks, which begin on Monday"),
+      keepRule("monthly", "the same for months"),
+      keepRule("yearly", "the same for years"),
+      { flags: "--host NAME", text: "the rules see only copies of this machine" },
+      { flags: "--tag NAME", text: "the rules see only copies with this tag", many: true },
+      DRY_RUN,
+    ],
+    load: () => import("./commands/forget.ts"),
+  },
+  {
+    name: "clean",
+    operands: ["STORAGE"],
+    summary: "give back the space that no copy needs",
+    options: [KEY_FILE, DRY_RUN],
+    load: () => import("./commands/clean.ts"),
+  },
+  {
+    name: "replicate",
+    operands: ["STORAGE", "TARGET", "[COPY...]"],
+    summary: "copy a repository to another storage, or bring the replica up to date",
+    options: [KEY_FILE],
+    load: () => import("./commands/replicate.ts"),
+  },
+  {
     name: "key list",
     operands: ["STORAGE"],
     summary: "list the keys that open a repository",
@@ -189,5 +235,3 @@ export const COMMANDS: readonly CommandDefinition[] = [
     load: () => import("./commands/benchmark.ts"),
   },
 ];
-
-export { COUNT, DRY_RUN, keepRule, WORKERS };

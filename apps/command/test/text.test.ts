@@ -79,6 +79,14 @@ suite("The progress line", () => {
     );
   });
 
+  test("counts objects where bytes do not matter", () => {
+    const progress = { phase: "deleting", objects: 3, objectsTotal: 10 };
+    assert.equal(
+      formatProgress(progress, new ProgressMeter().measure(progress, 0)),
+      "deleting: 3 of 10 objects",
+    );
+  });
+
   test("says nothing of a total that is not known", () => {
     assert.equal(
       formatProgress({ bytes: 10, phase: "Checking" }, { bytesPerSecond: 0, secondsLeft: undefined }),
@@ -94,7 +102,7 @@ suite("The progress line", () => {
       meter.measure({ bytes: 1_000_000 + second }, second * 1000);
     }
     const slow = meter.measure({ bytes: 1_000_013 }, 13_000);
-    assert(slow.bytesPerSecond < 2, String(slow.bytesPerSecond));
+    assert((slow.bytesPerSecond ?? 9) < 2, String(slow.bytesPerSecond));
     meter.measure({ bytes: 0 }, 14_000);
     assert.equal(meter.measure({ bytes: 500 }, 15_000).bytesPerSecond, 500);
   });

@@ -35,7 +35,7 @@ export function createJsonOutput(stream: TextStream, now: () => number): Output 
       progressMs = timeMs;
       eventNow("progress", {
         ...progress,
-        bytesPerSecond: Math.round(pace.bytesPerSecond),
+        ...(pace.bytesPerSecond === undefined ? {} : { bytesPerSecond: Math.round(pace.bytesPerSecond) }),
         ...(pace.secondsLeft === undefined ? {} : { secondsLeft: Math.ceil(pace.secondsLeft) }),
       });
     },

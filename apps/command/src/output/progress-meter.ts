@@ -5,19 +5,22 @@
  */
 import { formatBytes, formatNumber, formatSeconds } from "./quantity.ts";
 
-/** What a command has done so far. Totals are absent as long as they are not known. */
+/** What a command has done so far. What does not apply, and totals as long as they are not known, are absent. */
 export interface Progress {
-  /** What is going on, when that changes within a command: `Reading`, `Checking`. */
+  /** What is going on, when that changes within a command: `deleting`. */
   readonly phase?: string | undefined;
   readonly files?: number | undefined;
   readonly filesTotal?: number | undefined;
-  readonly bytes: number;
+  readonly objects?: number | undefined;
+  readonly objectsTotal?: number | undefined;
+  readonly bytes?: number | undefined;
   readonly bytesTotal?: number | undefined;
 }
 
 /** What is added to it here. */
 export interface Pace {
-  readonly bytesPerSecond: number;
+  /** Undefined where bytes are not counted. */
+  readonly bytesPerSecond: number | undefined;
   readonly secondsLeft: number | undefined;
 }
 
@@ -37,6 +40,14 @@ export class ProgressMeter {
   /** @param timeMs monotonic. */
   measure(progress: Progress, timeMs: number): Pace {
     const { bytes, bytesTotal } = progress;
+    if (bytes === undefined) return { bytesPerSecond: undefined, secondsLeft: undefined };
+    const bytesPerSecond = this.#speed(bytes, timeMs);
+    const left = bytesTotal === undefined ? undefined : Math.max(0, bytesTotal - bytes);
+    const secondsLeft = left === undefined || bytesPerSecond <= 0 ? undefined : left / bytesPerSecond;
+    return { bytesPerSecond, secondsLeft };
+  }
+
+  #speed(bytes: number, timeMs: number): number {
     const newest = this.#samples.at(-1);
     // Another phase counts from zero again.
     if (newest !== undefined && bytes < newest.bytes) this.#samples.length = 0;
@@ -47,29 +58,28 @@ export class ProgressMeter {
     }
     const [oldest] = this.#samples;
     const elapsedMs = oldest === undefined ? 0 : timeMs - oldest.timeMs;
-    const bytesPerSecond =
-      oldest === undefined || elapsedMs <= 0 ? 0 : ((bytes - oldest.bytes) * 1000) / elapsedMs;
-    const left = bytesTotal === undefined ? undefined : Math.max(0, bytesTotal - bytes);
-    const secondsLeft = left === undefined || bytesPerSecond <= 0 ? undefined : left / bytesPerSecond;
-    return { bytesPerSecond, secondsLeft };
+    return oldest === undefined || elapsedMs <= 0 ? 0 : ((bytes - oldest.bytes) * 1000) / elapsedMs;
   }
 }
 
 /** One line: done of total, speed, files, time left. */
 export function formatProgress(progress: Progress, pace: Pace): string {
-  const { phase, files, filesTotal, bytes, bytesTotal } = progress;
-  const parts = [];
-  const share =
-    bytesTotal === undefined || bytesTotal === 0
-      ? ""
-      : `${String(Math.min(100, Math.floor((100 * bytes) / bytesTotal)))} %  `;
-  parts.push(`${share}${ofTotal(formatBytes(bytes), bytesTotal, formatBytes)}`);
-  parts.push(`${formatBytes(pace.bytesPerSecond)}/s`);
-  if (files !== undefined) parts.push(`${ofTotal(formatNumber(files), filesTotal, formatNumber)} files`);
+  const { phase, files, objects, bytes } = progress;
+  const parts: string[] = [];
+  if (bytes !== undefined) {
+    parts.push(share(progress) + ofTotal(bytes, progress.bytesTotal, formatBytes));
+    parts.push(`${formatBytes(pace.bytesPerSecond ?? 0)}/s`);
+  }
+  if (files !== undefined) parts.push(`${ofTotal(files, progress.filesTotal, formatNumber)} files`);
+  if (objects !== undefined) parts.push(`${ofTotal(objects, progress.objectsTotal, formatNumber)} objects`);
   if (pace.secondsLeft !== undefined) parts.push(`${formatSeconds(pace.secondsLeft)} left`);
   return `${phase === undefined ? "" : `${phase}: `}${parts.join(", ")}`;
 }
 
-function ofTotal(done: string, total: number | undefined, format: (value: number) => string): string {
-  return total === undefined ? done : `${done} of ${format(total)}`;
+function share({ bytes = 0, bytesTotal = 0 }: Progress): string {
+  return bytesTotal === 0 ? "" : `${String(Math.min(100, Math.floor((100 * bytes) / bytesTotal)))} %  `;
+}
+
+function ofTotal(done: number, total: number | undefined, format: (value: number) => string): string {
+  return total === undefined ? format(done) : `${format(done)} of ${format(total)}`;
 }

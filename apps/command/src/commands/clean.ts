@@ -1,0 +1,61 @@
+/** `holdfast clean`: gives back the space that no copy needs. It takes no key that could read copies. */
+import { clean, type CleanResult } from "@holdfast/repository";
+import { type CommandCall, EXIT, type Exit } from "../command-call.ts";
+import { printable } from "../output/printable.ts";
+import { formatBytes, formatCount, formatTime } from "../output/quantity.ts";
+import { accessRepository } from "../repository-access.ts";
+
+export async function run(call: CommandCall): Promise<Exit> {
+  const { output, options, signal } = call;
+  const dryRun = options.flag("dryRun");
+  await using access = await accessRepository(call, ["maintain"]);
+  const result = await clean(access.repository, {
+    dryRun,
+    signal,
+    onProgress: ({ phase, done, total }) => {
+      output.progress({ phase, objects: done, objectsTotal: total === 0 ? undefined : total });
+    },
+  });
+  for (const pack of result.damagedPacks) {
+    output.warning({
+      code: "ERR_DAMAGED",
+      message: `The pack ${pack.slice(0, 12)} is damaged and was left as it is.`,
+      remedy: "Run `holdfast verify` to learn which copies are touched.",
+    });
+  }
+  for (const line of summaryLines(result, dryRun)) output.text(line);
+  output.summary({ ...result, ...(dryRun ? { dryRun } : {}) });
+  return result.damagedPacks.length > 0 ? EXIT.damaged : EXIT.done;
+}
+
+function summaryLines(result: CleanResult, dryRun: boolean): readonly string[] {
+  const { packsDeleted, packsRepacked, bytesFreed, bytesWritten, packsPending, bytesPending } = result;
+  const packs = formatCount(packsDeleted, "pack");
+  const repacked =
+    packsRepacked === 0 ? "" : `, of which ${formatCount(packsRepacked, "pack")} were repacked`;
+  const written = bytesWritten === 0 ? "" : ` and write ${formatBytes(bytesWritten)} anew`;
+  const lines = dryRun
+    ? [`Would give back ${formatBytes(bytesFreed)} in ${packs}${repacked}${written}. Nothing was changed.`]
+    : [`Gave back ${formatBytes(bytesFreed)}: deleted ${packs}${repacked}.`];
+  if (packsPending > 0) {
+    lines.push(
+      `${formatBytes(bytesPending)} in ${formatCount(packsPending, "pack")} wait for a later run: ${pendingText(result)}.`,
+    );
+  }
+  return lines;
+}
+
+function pendingText({ pendingReason, waitingFor }: CleanResult): string {
+  const others = waitingFor.map(({ host, startedMs }) => {
+    const since = startedMs === undefined ? "" : ` since ${formatTime(startedMs)}`;
+    // What follows the slash tells machines of the same name apart; people do without.
+    return `${printable(host.split("/")[0] ?? "") || "an unknown machine"}${since}`;
+  });
+  if (others.length > 0) return `others are at work (${others.join(", ")})`;
+  return pendingReason === undefined ? "they were found just now" : REASONS[pendingReason];
+}
+
+const REASONS: Readonly<Record<NonNullable<CleanResult["pendingReason"]>, string>> = {
+  sessions: "others are at work",
+  "stale lists": "this storage shows changes late, so that others may not know of it yet",
+};
