@@ -10,7 +10,6 @@ import type { PackKey } from "./pack-key.ts";
 import { SEALED_HEADER_BYTES } from "./record-header.ts";
 
 export const PACK_KINDS = { data: 1, metadata: 2, image: 3 } as const;
-export type PackKind = keyof typeof PACK_KINDS;
 
 /** What writers aim at; large enough for object storages, small enough to repack. */
 export const PACK_BYTES_AIM = 32 * 1024 * 1024;

@@ -7,7 +7,6 @@ import assert from "node:assert/strict";
 import { AppError } from "@holdfast/kernel";
 
 export const RECORD_TYPES = { chunk: 1, bundle: 2, list: 3, page: 4, node: 5 } as const;
-export type RecordType = keyof typeof RECORD_TYPES;
 
 export const HEADER_BYTES = 112;
 export const SEALED_HEADER_BYTES = 128;

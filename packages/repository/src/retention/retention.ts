@@ -85,7 +85,7 @@ function applyRule<T extends RetainedCopy>(decided: readonly Decided<T>[], rule:
   let previous: string | undefined;
   for (const { copy, reasons } of decided) {
     if (left <= 0) return;
-    const period = periodOf(rule, copy);
+    const period = PERIOD_OF[rule](copy);
     if (period === previous) continue;
     previous = period;
     left -= 1;
@@ -94,22 +94,17 @@ function applyRule<T extends RetainedCopy>(decided: readonly Decided<T>[], rule:
 }
 
 /** Two copies with the same text are in the same period of the rule. */
-function periodOf(rule: Rule, copy: RetainedCopy): string {
-  const iso = new Date(copy.timeMs).toISOString();
-  switch (rule) {
-    case "last":
-      return copy.id;
-    case "hourly":
-      return iso.slice(0, 13);
-    case "daily":
-      return iso.slice(0, 10);
-    case "weekly":
-      return isoWeek(copy.timeMs);
-    case "monthly":
-      return iso.slice(0, 7);
-    case "yearly":
-      return iso.slice(0, 4);
-  }
+const PERIOD_OF: Readonly<Record<Rule, (copy: RetainedCopy) => string>> = {
+  last: (copy) => copy.id,
+  hourly: (copy) => isoTime(copy).slice(0, 13),
+  daily: (copy) => isoTime(copy).slice(0, 10),
+  weekly: (copy) => isoWeek(copy.timeMs),
+  monthly: (copy) => isoTime(copy).slice(0, 7),
+  yearly: (copy) => isoTime(copy).slice(0, 4),
+};
+
+function isoTime(copy: RetainedCopy): string {
+  return new Date(copy.timeMs).toISOString();
 }
 
 /** ISO 8601: a week belongs to the year that its Thursday is in. */
