@@ -13,6 +13,7 @@ import type { Output, TextStream } from "./output/output.ts";
 import { createTextOutput } from "./output/text-output.ts";
 
 const CAUSES_MAX = 8;
+const UNREAD = "Nobody reads the output any more.";
 
 /** @returns the exit code. Throws nothing. */
 export async function runCommand(argumentsGiven: readonly string[]): Promise<number> {
@@ -51,18 +52,21 @@ function createOutput(argumentsGiven: readonly string[], interrupt: Interrupt): 
   // What `dump` writes to standard output is the file, so its objects go beside it.
   const isBinary = argumentsGiven[0] === "dump";
   const result: TextStream = isBinary ? process.stderr : process.stdout;
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", () => interrupt.cancel("Nobody reads the output any more."));
-  }
+  // What reads the result has had enough of it. Notes that nobody reads do not matter.
+  process.stdout.on("error", () => interrupt.cancel(UNREAD));
+  process.stderr.on("error", () => undefined);
   return isJson ? createJsonOutput(result, now) : createTextOutput({ result, notes: process.stderr }, now);
 }
 
 function report(error: unknown, output: Output, interrupt: Interrupt, verbose: boolean): number {
   const { signal } = interrupt;
   // Whatever an aborted operation fails with, the reason is that it was aborted.
-  const told: unknown = signal.aborted && !(error instanceof AppError) ? signal.reason : error;
+  const isCancelled = signal.aborted && (!(error instanceof AppError) || error.code === "ERR_CANCELLED");
+  const told: unknown = isCancelled ? signal.reason : error;
   const record = toErrorRecord(told);
   const isOurs = told instanceof AppError;
+  // As any program that is cut off by `head`.
+  if (isOurs && told.message === UNREAD) return ERROR_CODES[record.code].exit;
   output.error(
     isOurs ? record : { ...record, remedy: "This is a fault of the program; --verbose shows where." },
     verbose ? causesOf(told) : [],
