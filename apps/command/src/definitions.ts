@@ -12,7 +12,6 @@ export interface OptionDefinition {
   /** May be given several times. */
   readonly many?: true;
   readonly choices?: readonly string[];
-  readonly default?: string;
   /** The value is a whole number within these bounds. */
   readonly range?: { readonly min: number; readonly max: number };
 }
