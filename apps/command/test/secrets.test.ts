@@ -5,13 +5,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { suite, test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
 import { deriveKeySet, readConfig, rootSecretOf } from "@holdfast/repository";
 import { openStorage } from "@holdfast/storage";
 import { HAS_GCORE, valuesInCoreImage, valuesInMemory } from "./memory-image.ts";
 import { type Bench, environment, newBench, outcomeOf } from "./run-holdfast.ts";
 
 const IS_LINUX = process.platform === "linux";
-const STAY_AFTER = join(import.meta.dirname, "stay-after.ts");
+const STAY_AFTER = fileURLToPath(new URL("./stay-after.ts", import.meta.url));
 
 interface Secrets {
   readonly bench: Bench;
