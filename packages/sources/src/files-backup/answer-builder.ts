@@ -5,8 +5,8 @@
  */
 import type { Entry } from "@holdfast/repository";
 import type { BlockWriter } from "./change-cache/block-writer.ts";
-import type { Identity } from "./change-cache/identity.ts";
 import { type CachedRow, entryOf, fileBytesOfRow, refsOf } from "./change-cache/rows.ts";
+import type { Stamp } from "./change-cache/stamp.ts";
 import type { CacheBlock, DirectoryRun, LargeFile, Step, WalkedMessage, WarningRecord } from "./messages.ts";
 import type { PathText } from "./path-text.ts";
 import { SectionBatch } from "./section-batch.ts";
@@ -35,10 +35,10 @@ export class AnswerBuilder {
     return this.#batch.length;
   }
 
-  entry(directory: PathText, entry: Entry, identity: Identity): void {
+  entry(directory: PathText, entry: Entry, stamp: Stamp): void {
     this.#enter(directory);
     this.#batch.add(entry);
-    this.#cache?.add(directory, entry.name, identity, this.#batch.lastEntry(), this.#batch.lastRefs());
+    this.#cache?.add(directory, entry.name, stamp, this.#batch.lastEntry(), this.#batch.lastRefs());
   }
 
   /** An entry that is as it was in the last backup. */

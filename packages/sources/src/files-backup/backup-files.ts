@@ -37,6 +37,7 @@ import { CONTROL, type WarningRecord } from "./messages.ts";
 import { absolutePath, type PathText } from "./path-text.ts";
 import { startProgress } from "./progress.ts";
 import type { BackupRequest, BackupResult } from "./request.ts";
+import { WorkerPool } from "./worker-pool.ts";
 import { ownCopy, type StoreSetup, type WorkerSetup } from "./worker-setup.ts";
 
 /** One pack is filled, the others are on their way to the storage. */
@@ -96,17 +97,17 @@ class FilesBackup {
     const expected = old?.contents;
     const endProgress =
       report === undefined ? undefined : startProgress({ clock, counters: this.#counters, expected, report });
+    const pool = new WorkerPool(this.#workers);
     try {
-      const finished = await this.#runAny(asked, old);
+      const finished = await (this.#request.dryRun === true
+        ? this.#runDry(pool, asked, old)
+        : this.#runSession(pool, asked, old));
       return this.#result(finished, (clock.monotonic() - begin) / 1000);
     } finally {
+      await pool.terminate();
       endProgress?.();
       if (old !== undefined) closeCache(old);
     }
-  }
-
-  #runAny(asked: readonly PathText[], old: OldCache | undefined): Promise<Finished> {
-    return this.#request.dryRun === true ? this.#runDry(asked, old) : this.#runSession(asked, old);
   }
 
   #result({ copyId, bytesStored }: Finished, seconds: number): BackupResult {
@@ -117,13 +118,17 @@ class FilesBackup {
     return { copyId, ...files, bytesRead, bytesAdded, bytesStored, seconds, warnings: this.#warnings };
   }
 
-  async #runDry(asked: readonly PathText[], old: OldCache | undefined): Promise<Finished> {
+  async #runDry(pool: WorkerPool, asked: readonly PathText[], old: OldCache | undefined): Promise<Finished> {
     const setups = this.#setups(asked, old, undefined, undefined);
-    await this.#newRun(setups, undefined).run();
+    await this.#newRun(pool, setups, undefined).run();
     return { copyId: undefined, bytesStored: 0 };
   }
 
-  async #runSession(asked: readonly PathText[], old: OldCache | undefined): Promise<Finished> {
+  async #runSession(
+    pool: WorkerPool,
+    asked: readonly PathText[],
+    old: OldCache | undefined,
+  ): Promise<Finished> {
     const { compressionLevel, signal } = this.#request;
     let run: BackupRun | undefined;
     /** What the session found in packs that nobody had put into the index. */
@@ -140,7 +145,7 @@ class FilesBackup {
     try {
       const store = this.#newStore(session, cache);
       const setups = this.#setups(asked, old, cache, storeSetup(store, adopted, compressionLevel));
-      run = this.#newRun(setups, store);
+      run = this.#newRun(pool, setups, store);
       const outcome = await run.run();
       if (outcome === undefined) throw new Error("a backup made no tree");
       const copyId = await this.#commit(session, outcome);
@@ -153,8 +158,9 @@ class FilesBackup {
     }
   }
 
-  #newRun(setups: readonly WorkerSetup[], store: RunStore | undefined): BackupRun {
+  #newRun(pool: WorkerPool, setups: readonly WorkerSetup[], store: RunStore | undefined): BackupRun {
     return new BackupRun({
+      pool,
       setups,
       store,
       control: new Int32Array(this.#control),

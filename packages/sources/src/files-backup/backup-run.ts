@@ -17,9 +17,10 @@ import {
 import type { BlockTarget } from "./change-cache/block-writer.ts";
 import { type CacheBlock, CONTROL, type WarningRecord, type WorkerMessage } from "./messages.ts";
 import { MetadataSink } from "./metadata-sink.ts";
+import { createMinorCollection } from "./minor-collection.ts";
 import { TaskList } from "./task-list.ts";
 import { TreeAssembler } from "./tree-assembler.ts";
-import { WorkerPool } from "./worker-pool.ts";
+import type { WorkerPool } from "./worker-pool.ts";
 import type { WorkerSetup } from "./worker-setup.ts";
 
 /** What a run writes to; nothing in a dry run. */
@@ -47,6 +48,7 @@ interface Assembly {
 }
 
 export interface RunOptions {
+  readonly pool: WorkerPool;
   readonly setups: readonly WorkerSetup[];
   readonly control: Int32Array;
   readonly store: RunStore | undefined;
@@ -56,6 +58,8 @@ export interface RunOptions {
 
 /** Metadata packs that may be on their way to the storage while the tree goes on. */
 const METADATA_IN_FLIGHT = 1;
+/** Answers come in memory of their own. */
+const COLLECT_AFTER_BYTES = 8 * 1024 * 1024;
 /** Claims are forgotten in time: see ClaimTable. */
 const CLAIMS_LOAD_MAX = 0.5;
 
@@ -66,6 +70,7 @@ export class BackupRun {
   readonly #assembly: Assembly | undefined;
   readonly #storing = new Set<Promise<void>>();
   readonly #finished = Promise.withResolvers<void>();
+  readonly #noteAllocated = createMinorCollection(COLLECT_AFTER_BYTES);
   #isAssembling = false;
   #failure: { readonly error: unknown } | undefined;
   #workersFinished = 0;
@@ -79,7 +84,8 @@ export class BackupRun {
     this.#list = new TaskList(store !== undefined);
     if (store !== undefined) this.#assembly = this.#newAssembly(store);
     this.#finished.promise.catch(() => undefined);
-    this.#pool = new WorkerPool(options.setups, {
+    this.#pool = options.pool;
+    this.#pool.begin(options.setups, {
       onMessage: (message) => {
         this.#receive(message);
       },
@@ -198,6 +204,7 @@ export class BackupRun {
       for (let done = this.#list.takeDone(); done !== undefined; done = this.#list.takeDone()) {
         if (this.#assembly === undefined) continue;
         this.#assembly.tree.add(done);
+        if (done.kind === "entries") this.#noteAllocated(done.held);
         await this.#assembly.metadata.settle(METADATA_IN_FLIGHT);
         this.#throwIfFailed();
       }

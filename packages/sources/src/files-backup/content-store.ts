@@ -20,10 +20,13 @@ import {
   writeDirectoryEntry,
 } from "@holdfast/repository";
 
+import { createMinorCollection } from "./minor-collection.ts";
+
 /** A bundle is one frame. */
 const BUNDLE_BYTES = FRAME_BYTES_FILES;
 const BUNDLE_MEMBERS_MAX = 4096;
 const ID_BYTES = 32;
+const COLLECT_AFTER_BYTES = 4 * 1024 * 1024;
 
 export interface ContentStoreOptions {
   readonly idOf: IdOf;
@@ -41,6 +44,7 @@ export class ContentStore {
   #length = 0;
   #members = 0;
   #bytesAdded = 0;
+  readonly #noteAllocated = createMinorCollection(COLLECT_AFTER_BYTES);
 
   constructor(options: ContentStoreOptions) {
     this.#options = options;
@@ -89,6 +93,7 @@ export class ContentStore {
     });
     this.#options.arena.append(record, newDirectoryEntry(id, RECORD_TYPES.chunk, bytes.length));
     this.#bytesAdded += bytes.length;
+    this.#noteAllocated(bytes.length);
     return id;
   }
 
@@ -103,6 +108,7 @@ export class ContentStore {
       frameSize: FRAME_BYTES_FILES,
     });
     arena.append(record, this.#directory.subarray(0, this.#members * DIRECTORY_ENTRY_BYTES));
+    this.#noteAllocated(this.#length);
     this.#members = 0;
     this.#length = 0;
   }

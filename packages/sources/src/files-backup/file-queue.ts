@@ -7,13 +7,14 @@
  * @module
  */
 import type { Xattr } from "@holdfast/repository";
-import { closeFile, type EntryMetadata, mayBeSparse, readOpenMetadata } from "../posix/entry-metadata.ts";
+import { closeFile, type EntryMetadata, mayBeSparse } from "../posix/entry-metadata.ts";
 import { negatedErrno } from "../posix/errno.ts";
 import { adviseReading } from "../posix/extents.ts";
 import type { AnswerBuilder } from "./answer-builder.ts";
-import { type Identity, isSameContent } from "./change-cache/identity.ts";
+import { isSameContent, type Stamp } from "./change-cache/stamp.ts";
 import type { ThreadCounters } from "./counters.ts";
 import { describeEntry } from "./entry-reading.ts";
+import { EntryLooker } from "./entry-looker.ts";
 import type { FileContentReader, ReadContent } from "./file-reading.ts";
 import { childPath, type PathText, toText } from "./path-text.ts";
 import { changedWhileRead, unreadable } from "./source-warnings.ts";
@@ -26,7 +27,7 @@ export interface OpenFile {
   readonly directory: PathText;
   readonly name: Buffer;
   readonly metadata: EntryMetadata;
-  readonly identity: Identity;
+  readonly stamp: Stamp;
   readonly xattrs: readonly Xattr[];
   readonly isNew: boolean;
 }
@@ -35,6 +36,7 @@ export class FileQueue {
   readonly #reader: FileContentReader | undefined;
   readonly #answer: AnswerBuilder;
   readonly #counters: ThreadCounters;
+  readonly #looker = new EntryLooker();
   readonly #items: (OpenFile | (() => void))[] = [];
   #files = 0;
   #bytes = 0;
@@ -102,9 +104,11 @@ export class FileQueue {
     const { fd, directory, name, metadata } = file;
     const content = this.#read(file);
     if (content === undefined) return;
-    const after = readOpenMetadata(fd);
-    const changed =
-      typeof after === "number" || !isSameContent(metadata, after) || content.size !== metadata.size;
+    const isSame =
+      this.#looker.lookAtOpen(fd) === 0 &&
+      isSameContent(file.stamp, this.#looker.stamp) &&
+      content.size === metadata.size;
+    const changed = !isSame;
     if (changed) this.#answer.warn(changedWhileRead(childPath(directory, toText(name))));
     this.#bytesRead += content.size;
     this.#counters.add(file.isNew ? "filesNew" : "filesChanged", 1);
@@ -114,14 +118,14 @@ export class FileQueue {
   }
 
   #answerWith(file: OpenFile, { size, content, segments }: ReadContent, changed: boolean): void {
-    const { directory, name, metadata, identity, xattrs } = file;
+    const { directory, name, metadata, stamp, xattrs } = file;
     const entry = { ...describeEntry(metadata, xattrs, changed), kind: "file", size } as const;
     if (content !== undefined) {
-      this.#answer.entry(directory, { ...entry, name, content }, identity);
+      this.#answer.entry(directory, { ...entry, name, content }, stamp);
       return;
     }
     const sparse = mayBeSparse(metadata);
-    this.#answer.largeFile({ directory, name: toText(name), entry, identity, sparse, content: segments });
+    this.#answer.largeFile({ directory, name: toText(name), entry, stamp, sparse, content: segments });
   }
 
   #read({ fd, directory, name, metadata }: OpenFile): ReadContent | undefined {

@@ -37,7 +37,7 @@ export class FileContentReader {
     segments.clear();
     const stretch = { offset: 0, length: size };
     this.#pieces.read(
-      (target, offset) => readSync(fd, target, 0, target.length, offset),
+      (target, offset) => readAll(fd, target, offset),
       stretch,
       sparse ? fd : undefined,
       segments,
@@ -50,12 +50,7 @@ export class FileContentReader {
   }
 
   #readSmall(fd: number, wanted: number): ReadContent {
-    let size = 0;
-    while (size < wanted) {
-      const got = readSync(fd, this.#buffer, size, wanted - size, size);
-      if (got === 0) break;
-      size += got;
-    }
+    const size = readAll(fd, this.#buffer.subarray(0, wanted), 0);
     return { size, content: this.#contentOf(size), segments: undefined };
   }
 
@@ -69,4 +64,14 @@ export class FileContentReader {
       segments: [{ kind: "data", length: size, id: this.#store.addToBundle(bytes) }],
     };
   }
+}
+
+function readAll(fd: number, target: Uint8Array, offset: number): number {
+  let done = 0;
+  while (done < target.length) {
+    const got = readSync(fd, target, done, target.length - done, offset + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return done;
 }

@@ -53,10 +53,10 @@ export class LargeFilePieces {
       return undefined;
     this.#begun += 1;
     this.#numbers.set(id, number);
-    const { directory, name, identity, sparse, entry } = this.file;
+    const { directory, name, stamp, sparse, entry } = this.file;
     const offset = number * PIECE_BYTES;
     const length = Math.min(PIECE_BYTES, entry.size - offset);
-    return { kind: "piece", id, directory, name, offset, length, identity, sparse };
+    return { kind: "piece", id, directory, name, offset, length, stamp, sparse };
   }
 
   complete(message: PieceMessage): void {

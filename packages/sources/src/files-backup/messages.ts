@@ -9,7 +9,7 @@
  */
 import type { EncodedEntries, FileEntry, SealedSlot, SegmentDescription } from "@holdfast/repository";
 import type { ErrorCode, ErrorRecord } from "@holdfast/kernel";
-import type { Identity } from "./change-cache/identity.ts";
+import type { Stamp } from "./change-cache/stamp.ts";
 import type { FlatSegments } from "./flat-segments.ts";
 import type { PathText } from "./path-text.ts";
 
@@ -46,7 +46,7 @@ export interface PieceTask {
   readonly name: PathText;
   readonly offset: number;
   readonly length: number;
-  readonly identity: Identity;
+  readonly stamp: Stamp;
   readonly sparse: boolean;
 }
 
@@ -57,7 +57,7 @@ export interface LargeFile {
   readonly directory: PathText;
   readonly name: PathText;
   readonly entry: Omit<FileEntry, "name" | "content">;
-  readonly identity: Identity;
+  readonly stamp: Stamp;
   readonly sparse: boolean;
   /** Already read by the worker, but with more segments than an entry holds. */
   readonly content: FlatSegments | undefined;

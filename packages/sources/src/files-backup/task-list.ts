@@ -38,6 +38,8 @@ export interface DoneEntries {
   readonly batch: EncodedEntries;
   readonly from: number;
   readonly steps: readonly BatchStep[];
+  /** Bytes of memory. */
+  readonly held: number;
 }
 
 export interface DoneFile {
@@ -77,7 +79,7 @@ type Content =
   | SliceNode
   | { readonly kind: "running" }
   | { readonly kind: "group"; readonly group: Group }
-  | (DoneEntries & { readonly held: number })
+  | DoneEntries
   | DoneFile;
 
 interface Node {

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { readSync } from "node:fs";
 import { deriveKey, frameKeys, suiteByCode } from "@holdfast/crypto";
 import {
   type ChunkIndex,
@@ -15,7 +14,6 @@ import {
   PackArena,
   RecordSealer,
 } from "@holdfast/repository";
-import { closeFile, openForReading, readOpenMetadata } from "../posix/entry-metadata.ts";
 import { negatedErrno } from "../posix/errno.ts";
 import { createSelection } from "../selection/selection.ts";
 import { AnswerBuilder } from "./answer-builder.ts";
@@ -23,25 +21,32 @@ import { askedTree, componentsOf } from "./asked-paths.ts";
 import { BlockWriter } from "./change-cache/block-writer.ts";
 import { CacheCursor } from "./change-cache/cursor.ts";
 import { CacheSeal } from "./change-cache/format.ts";
-import { isSameContent } from "./change-cache/identity.ts";
-import { restedBefore } from "./change-cache/rest.ts";
+import { isSameContent } from "./change-cache/stamp.ts";
 import { ContentStore } from "./content-store.ts";
 import { ThreadCounters } from "./counters.ts";
 import { DirectoryChain } from "./directory-chain.ts";
+import { EntryLooker } from "./entry-looker.ts";
 import { FileQueue } from "./file-queue.ts";
 import { FileContentReader } from "./file-reading.ts";
 import { SegmentCollector, segmentBuffers } from "./flat-segments.ts";
 import type { MainMessage, PieceTask, WorkerMessage } from "./messages.ts";
 import { absolutePath, childPath, toBytes } from "./path-text.ts";
+import { openPieceFile } from "./piece-file.ts";
 import { PieceReader } from "./piece-reader.ts";
 import { unreadable } from "./source-warnings.ts";
 import { TreeWalker } from "./tree-walker.ts";
 import type { CacheSetup, StoreSetup, WorkerSetup } from "./worker-setup.ts";
 
+/** File systems keep times in steps of up to two seconds (FAT). */
+const TIME_STEP_SECONDS = 2;
+
 export type Post = (message: WorkerMessage, transfer: readonly ArrayBuffer[]) => void;
 
-/** A function that handles one message of the main thread. */
-export function createTaskRunner(setup: WorkerSetup, post: Post): (message: MainMessage) => void {
+/** A function that handles one message of the main thread; a second task comes only after a piece is done. */
+export function createTaskRunner(
+  setup: WorkerSetup,
+  post: Post,
+): (message: MainMessage) => void | Promise<void> {
   const asked = askedTree(setup.asked.map((path) => componentsOf(absolutePath(path))));
   const counters = new ThreadCounters(setup.counters, setup.thread);
   const storing = setup.store === undefined ? undefined : createStore(setup.store, post);
@@ -66,6 +71,7 @@ export function createTaskRunner(setup: WorkerSetup, post: Post): (message: Main
       answer,
       files,
       counters,
+      looker: new EntryLooker(),
     },
     chain,
   );
@@ -81,8 +87,7 @@ export function createTaskRunner(setup: WorkerSetup, post: Post): (message: Main
         return;
       }
       case "piece":
-        if (storing !== undefined) readPiece(message, chain, storing, counters, post);
-        return;
+        return storing === undefined ? undefined : readPiece(message, chain, storing, counters, post);
       case "segment":
         storing?.index.add(message.segment);
         post({ kind: "indexed", version: storing?.index.version ?? 0 }, []);
@@ -91,6 +96,7 @@ export function createTaskRunner(setup: WorkerSetup, post: Post): (message: Main
         storing?.store.flush();
         chain.close();
         post({ kind: "finished" }, []);
+        return;
     }
   };
 }
@@ -137,7 +143,12 @@ function createCursor({ oldCache }: WorkerSetup): CacheCursor | undefined {
   if (oldCache === undefined) return undefined;
   const { blocks, startedMs } = oldCache.contents;
   const seal = importSeal(oldCache);
-  return new CacheCursor({ fd: oldCache.fd, seal, blocks, restedBeforeNs: restedBefore(startedMs) });
+  return new CacheCursor({
+    fd: oldCache.fd,
+    seal,
+    blocks,
+    restBeforeSeconds: startedMs / 1000 - TIME_STEP_SECONDS,
+  });
 }
 
 function importSeal({ key, head }: CacheSetup): CacheSeal {
@@ -146,37 +157,37 @@ function importSeal({ key, head }: CacheSetup): CacheSeal {
   return seal;
 }
 
-function readPiece(
+async function readPiece(
   task: PieceTask,
   chain: DirectoryChain,
   { pieces, store }: Storing,
   counters: ThreadCounters,
   post: Post,
-): void {
+): Promise<void> {
   const fail = (errno: number): void => {
     const warnings = [unreadable(childPath(task.directory, task.name), errno)];
     post({ kind: "piece", id: task.id, content: undefined, changed: true, warnings }, []);
   };
   const directory = chain.enter(task.directory);
-  const fd = typeof directory === "number" ? directory : openForReading(directory, toBytes(task.name));
-  if (fd < 0) {
-    fail(fd);
+  const file = typeof directory === "number" ? directory : openPieceFile(directory, toBytes(task.name));
+  if (typeof file === "number") {
+    fail(file);
     return;
   }
+  const { fd, readAt } = file;
   const segments = new SegmentCollector();
+  const looker = new EntryLooker();
   try {
-    const readAt = (target: Uint8Array, offset: number): number =>
-      readSync(fd, target, 0, target.length, offset);
-    counters.add("bytesRead", pieces.read(readAt, task, task.sparse ? fd : undefined, segments));
+    counters.add("bytesRead", await pieces.readAhead(readAt, task, task.sparse ? fd : undefined, segments));
     counters.add("bytesDone", segments.size);
     counters.set("bytesAdded", store.bytesAdded);
-    const after = readOpenMetadata(fd);
-    const changed = typeof after === "number" || !isSameContent(task.identity, after);
+    const isSame = looker.lookAtOpen(fd) === 0 && isSameContent(task.stamp, looker.stamp);
+    const changed = !isSame;
     const content = segments.take();
     post({ kind: "piece", id: task.id, content, changed, warnings: [] }, segmentBuffers(content));
   } catch (error) {
     fail(negatedErrno(error));
   } finally {
-    closeFile(fd);
+    file.close();
   }
 }

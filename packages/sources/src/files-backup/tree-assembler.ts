@@ -84,7 +84,7 @@ export class TreeAssembler {
     this.collect(pieces);
     const content = this.#contents.get(pieces);
     this.#contents.delete(pieces);
-    const { directory, name, entry, identity } = pieces.file;
+    const { directory, name, entry, stamp } = pieces.file;
     if (content === undefined || pieces.warning !== undefined) {
       if (pieces.warning !== undefined) this.#options.warn(pieces.warning);
       return;
@@ -101,7 +101,7 @@ export class TreeAssembler {
       content: content.builder.finish(),
     };
     this.#batch.add(whole);
-    this.#cache?.add(directory, bytes, identity, this.#batch.lastEntry(), this.#batch.lastRefs());
+    this.#cache?.add(directory, bytes, stamp, this.#batch.lastEntry(), this.#batch.lastRefs());
     this.#cache?.flush();
     this.#tree.append(toBytes(directory), this.#batch.take());
   }

@@ -7,21 +7,17 @@
  * @module
  */
 import { type DirectoryListing, readDirectory } from "../posix/directory.ts";
-import {
-  closeFile,
-  type EntryMetadata,
-  mayBeSparse,
-  openForReading,
-  readEntryMetadata,
-} from "../posix/entry-metadata.ts";
+import { closeFile, type EntryMetadata, mayBeSparse, openForReading } from "../posix/entry-metadata.ts";
+import type { EntryKind } from "../posix/entry-stat.ts";
+import { fileCalls } from "../posix/system-calls.ts";
 import { ERRNO } from "../posix/errno.ts";
 import type { DirectoryHandle } from "../posix/file-calls.ts";
 import { readEntryXattrs, readOpenXattrs, type XattrReading } from "../posix/xattrs.ts";
 import { isAppError } from "@holdfast/kernel";
 import type { Xattr } from "@holdfast/repository";
 import { type AskedPath, findAsked } from "./asked-paths.ts";
-import { type Identity, identityOf } from "./change-cache/identity.ts";
 import { type CachedRow, fileBytesOfRow, refsOf } from "./change-cache/rows.ts";
+import type { Stamp } from "./change-cache/stamp.ts";
 import type { DirectoryChain } from "./directory-chain.ts";
 import { describeEntry, entryWithoutContent, fittingXattrs } from "./entry-reading.ts";
 import { CONTROL, type DirectoryRun, type SliceTask, type WalkTask } from "./messages.ts";
@@ -36,7 +32,7 @@ import {
 } from "./path-text.ts";
 import { RunCollector } from "./run-collector.ts";
 import { attributesMissing, folderUnreadable, unreadable } from "./source-warnings.ts";
-import { followedMetadata } from "./followed-metadata.ts";
+import { lookBehindLink } from "./look-behind-link.ts";
 import type { WalkContext } from "./walk-context.ts";
 
 /** Files from this size on are read in pieces that any worker takes. */
@@ -69,6 +65,12 @@ interface Place {
   readonly handle: DirectoryHandle;
   readonly rootDevice: number;
   readonly found: RunCollector;
+}
+
+interface FoundEntry {
+  readonly name: Buffer;
+  readonly metadata: EntryMetadata;
+  readonly stamp: Stamp;
 }
 
 const ABOVE_ASKED = -1;
@@ -194,58 +196,56 @@ export class TreeWalker {
   }
 
   #readEntry(place: Place, name: Buffer): void {
-    const { selection, asked, counters } = this.#context;
-    const metadata = this.#metadataOf(place, name);
-    if (metadata === undefined) return;
+    const { selection, asked, counters, looker } = this.#context;
+    if (!this.#look(place, name)) return;
+    const { kind } = looker;
     const isAbove = place.rootDevice === ABOVE_ASKED;
-    let node: AskedPath | undefined;
-    if (metadata.kind === "directory" || isAbove) {
-      node = findAsked(asked, childPath(place.path, toText(name)));
-    }
     const isUnwanted =
       !isAbove &&
       !selection.everything &&
-      !selection.wants(absolutePath(childPath(place.path, toText(name))), metadata.kind);
-    if (isUnwanted && node === undefined) return;
-    if (metadata.kind === "directory") {
-      const rootDevice = this.#rootDeviceOf(place, metadata, node, isUnwanted);
+      !selection.wants(absolutePath(childPath(place.path, toText(name))), kind);
+    if (kind === "directory") {
+      const node = findAsked(asked, childPath(place.path, toText(name)));
+      if (isUnwanted && node === undefined) return;
+      const rootDevice = this.#rootDeviceOf(place, node, isUnwanted);
       if (rootDevice !== undefined) place.found.add(toText(name), rootDevice);
       counters.add("directories", 1);
-    } else if (metadata.kind !== "file") counters.add("others", 1);
-    this.#keepEntry(place, name, metadata);
+    } else {
+      if (isUnwanted) return;
+      if (kind !== "file") counters.add("others", 1);
+    }
+    this.#keepEntry(place, name, kind);
   }
 
-  #metadataOf(place: Place, name: Buffer): EntryMetadata | undefined {
+  /** False, and a warning, when there is nothing to be seen. */
+  #look(place: Place, name: Buffer): boolean {
+    const { asked, looker, answer } = this.#context;
     const path = (): PathText => childPath(place.path, toText(name));
-    let metadata = readEntryMetadata(place.handle, name);
-    if (typeof metadata !== "number" && place.rootDevice === ABOVE_ASKED && metadata.kind === "symlink") {
-      if (findAsked(this.#context.asked, path())?.asked === false) metadata = followedMetadata(path());
-    }
-    if (typeof metadata !== "number") return metadata;
-    this.#context.answer.warn(unreadable(path(), metadata));
-    return undefined;
+    let status = looker.look(place.handle, name);
+    const isLinkOnTheWay =
+      status === 0 &&
+      place.rootDevice === ABOVE_ASKED &&
+      looker.kind === "symlink" &&
+      findAsked(asked, path())?.asked === false;
+    if (isLinkOnTheWay) status = lookBehindLink(looker, path());
+    if (status < 0) answer.warn(unreadable(path(), status));
+    return status === 0;
   }
 
   /** The device that decides about entering, or undefined when the directory is not entered. */
-  #rootDeviceOf(
-    place: Place,
-    metadata: EntryMetadata,
-    node: AskedPath | undefined,
-    isUnwanted: boolean,
-  ): number | undefined {
-    const { selection, skipped } = this.#context;
-    if (skipped.has(`${String(metadata.dev)}:${String(metadata.inode)}`)) return undefined;
-    if (node?.asked === true) return metadata.dev;
+  #rootDeviceOf(place: Place, node: AskedPath | undefined, isUnwanted: boolean): number | undefined {
+    const { selection, skipped, looker } = this.#context;
+    if (skipped.size > 0 && skipped.has(`${String(looker.device)}:${String(looker.inode)}`)) return undefined;
+    if (node?.asked === true) return looker.device;
     if (place.rootDevice === ABOVE_ASKED || isUnwanted) return ABOVE_ASKED;
-    return selection.enters(metadata.dev, place.rootDevice) ? place.rootDevice : undefined;
+    return selection.enters(looker.device, place.rootDevice) ? place.rootDevice : undefined;
   }
 
-  #keepEntry(place: Place, name: Buffer, metadata: EntryMetadata): void {
-    const { cached, store, answer, files, counters } = this.#context;
-    const identity = identityOf(metadata);
-    const row = cached?.find(name, identity) ?? "missing";
+  #keepEntry(place: Place, name: Buffer, kind: EntryKind): void {
+    const { cached, store, answer, files, counters, looker } = this.#context;
+    const row = cached?.find(name, looker.stamp) ?? "missing";
     if (typeof row === "object" && (store === undefined || store.hasAll(refsOf(row)))) {
-      if (metadata.kind === "file") {
+      if (kind === "file") {
         counters.add("filesUnchanged", 1);
         counters.add("bytesDone", fileBytesOfRow(row));
       }
@@ -253,8 +253,9 @@ export class TreeWalker {
       else this.#keepCachedLater(place.path, name, row);
       return;
     }
-    if (metadata.kind === "file") this.#readFile(place, name, metadata, identity, row === "missing");
-    else this.#keepOther(place, name, metadata, identity);
+    const entry = { name, metadata: looker.metadata(), stamp: looker.stamp.slice() };
+    if (kind === "file") this.#readFile(place, entry, row === "missing");
+    else this.#keepOther(place, entry);
   }
 
   #keepCachedLater(path: PathText, name: Buffer, row: CachedRow): void {
@@ -264,18 +265,23 @@ export class TreeWalker {
     });
   }
 
-  #keepOther(place: Place, name: Buffer, metadata: EntryMetadata, identity: Identity): void {
+  #keepOther(place: Place, { name, metadata, stamp }: FoundEntry): void {
     const { answer, files, dryRun } = this.#context;
     if (dryRun) return;
+    const target = metadata.kind === "symlink" ? fileCalls().readLink(place.handle, name) : undefined;
+    if (typeof target === "number") {
+      answer.warn(unreadable(childPath(place.path, toText(name)), target));
+      return;
+    }
     const xattrs = this.#xattrs(place, name, () => readEntryXattrs(place.handle, name));
-    const entry = entryWithoutContent(name, metadata, xattrs);
+    const entry = entryWithoutContent(name, { ...metadata, linkTarget: target }, xattrs);
     if (entry === undefined) return;
     files.whenReached(() => {
-      answer.entry(place.path, entry, identity);
+      answer.entry(place.path, entry, stamp);
     });
   }
 
-  #readFile(place: Place, name: Buffer, metadata: EntryMetadata, identity: Identity, isNew: boolean): void {
+  #readFile(place: Place, { name, metadata, stamp }: FoundEntry, isNew: boolean): void {
     const { files, answer, counters, dryRun } = this.#context;
     const { size } = metadata;
     const directory = place.path;
@@ -285,31 +291,27 @@ export class TreeWalker {
       counters.add("bytesAdded", size);
       return;
     }
-    if (size === 0) {
-      const xattrs = this.#xattrs(place, name, () => readEntryXattrs(place.handle, name));
-      const entry = { ...describeEntry(metadata, xattrs, false), kind: "file", name, size } as const;
-      counters.add(isNew ? "filesNew" : "filesChanged", 1);
-      files.whenReached(() => {
-        answer.entry(directory, { ...entry, content: { form: "empty" } }, identity);
-      });
-      return;
-    }
-    const fd = openForReading(place.handle, name);
-    if (fd < 0) {
+    const fd = size === 0 ? undefined : openForReading(place.handle, name);
+    if (fd !== undefined && fd < 0) {
       answer.warn(unreadable(childPath(directory, toText(name)), fd));
       return;
     }
-    const xattrs = this.#xattrs(place, name, () => readOpenXattrs(fd));
-    if (size < LARGE_BYTES_MIN) {
-      files.add({ fd, directory, name, metadata, identity, xattrs, isNew });
+    const xattrs = this.#xattrs(place, name, () =>
+      fd === undefined ? readEntryXattrs(place.handle, name) : readOpenXattrs(fd),
+    );
+    if (fd !== undefined && size < LARGE_BYTES_MIN) {
+      files.add({ fd, directory, name, metadata, stamp, xattrs, isNew });
       return;
     }
-    closeFile(fd);
+    if (fd !== undefined) closeFile(fd);
     counters.add(isNew ? "filesNew" : "filesChanged", 1);
     const entry = { ...describeEntry(metadata, xattrs, false), kind: "file", size } as const;
-    const sparse = mayBeSparse(metadata);
     files.whenReached(() => {
-      answer.largeFile({ directory, name: toText(name), entry, identity, sparse, content: undefined });
+      if (size === 0) answer.entry(directory, { ...entry, name, content: { form: "empty" } }, stamp);
+      else {
+        const sparse = mayBeSparse(metadata);
+        answer.largeFile({ directory, name: toText(name), entry, stamp, sparse, content: undefined });
+      }
     });
   }
 

@@ -4,6 +4,7 @@ import type { AskedPath } from "./asked-paths.ts";
 import type { CacheCursor } from "./change-cache/cursor.ts";
 import type { ContentStore } from "./content-store.ts";
 import type { ThreadCounters } from "./counters.ts";
+import type { EntryLooker } from "./entry-looker.ts";
 import type { FileQueue } from "./file-queue.ts";
 
 /** What a walk works with; one of each per worker. */
@@ -21,4 +22,5 @@ export interface WalkContext {
   readonly answer: AnswerBuilder;
   readonly files: FileQueue;
   readonly counters: ThreadCounters;
+  readonly looker: EntryLooker;
 }

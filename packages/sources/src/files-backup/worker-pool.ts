@@ -28,14 +28,26 @@ export interface WorkerPoolEvents {
 }
 
 export class WorkerPool {
-  readonly #threads: Thread[] = [];
-  readonly #events: WorkerPoolEvents;
+  readonly #threads: readonly Thread[];
+  #events: WorkerPoolEvents | undefined;
+  /** What came before anybody listened. */
+  #early: unknown;
   #failed = false;
   #ending = false;
 
-  constructor(setups: readonly WorkerSetup[], events: WorkerPoolEvents) {
+  /** Starts the threads; while they load their code, the main thread can do other things. */
+  constructor(size: number) {
+    this.#threads = Array.from({ length: size }, () => this.#start());
+  }
+
+  /** Gives each worker what it needs, and listens from now on. */
+  begin(setups: readonly WorkerSetup[], events: WorkerPoolEvents): void {
     this.#events = events;
-    for (const setup of setups) this.#threads.push(this.#start(setup));
+    for (const [index, { worker }] of this.#threads.entries()) {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+      worker.postMessage(setups[index]);
+    }
+    if (this.#failed) events.onFailure(this.#early);
   }
 
   get size(): number {
@@ -76,12 +88,10 @@ export class WorkerPool {
     await Promise.all(this.#threads.map(async ({ worker }) => worker.terminate()));
   }
 
-  #start(setup: WorkerSetup): Thread {
+  #start(): Thread {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), {
-      workerData: setup,
       resourceLimits: HEAP_LIMITS,
-      // A worker is given what it needs; the environment may hold the repository's key.
-      env: {},
+      env: workerEnvironment(),
       stdin: false,
     });
     const thread: Thread = { worker, kinds: [] };
@@ -106,7 +116,7 @@ export class WorkerPool {
       return;
     }
     try {
-      this.#events.onMessage(message);
+      this.#events?.onMessage(message);
     } catch (error) {
       this.#fail(error);
     }
@@ -115,6 +125,13 @@ export class WorkerPool {
   #fail(error: unknown): void {
     if (this.#failed) return;
     this.#failed = true;
-    this.#events.onFailure(error);
+    this.#early = error;
+    this.#events?.onFailure(error);
   }
+}
+
+/** The environment may hold the repository's key: a worker gets only where compiled code is kept. */
+function workerEnvironment(): Record<string, string> {
+  const folder = process.env["NODE_COMPILE_CACHE"];
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder };
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { toErrorRecord } from "@holdfast/kernel";
 import type { MainMessage, WorkerMessage } from "./messages.ts";
 import { createTaskRunner } from "./task-runner.ts";
@@ -13,19 +13,27 @@ import type { WorkerSetup } from "./worker-setup.ts";
 const port = parentPort;
 if (port === null) throw new Error("this module is the start of a worker thread");
 
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- posted by worker-pool.ts
-const setup = workerData as WorkerSetup;
-const runner = createTaskRunner(setup, (message: WorkerMessage, transfer: readonly ArrayBuffer[]) => {
-  port.postMessage(message, [...transfer]);
-});
+let runner: ReturnType<typeof createTaskRunner> | undefined;
 
-port.on("message", (message: MainMessage) => {
-  try {
-    runner(message);
-    if (message.kind === "finish") port.close();
-  } catch (error) {
-    const failed: WorkerMessage = { kind: "failed", error: toErrorRecord(error) };
-    port.postMessage(failed);
-    port.close();
+async function receive(message: MainMessage | WorkerSetup): Promise<void> {
+  if ("kind" in message) await runner?.(message);
+  else {
+    runner = createTaskRunner(message, (answer: WorkerMessage, transfer: readonly ArrayBuffer[]) => {
+      port?.postMessage(answer, [...transfer]);
+    });
   }
+}
+
+port.on("message", (message: MainMessage | WorkerSetup) => {
+  receive(message)
+    .then(() => {
+      if ("kind" in message && message.kind === "finish") port.close();
+      return undefined;
+    })
+    .catch((error: unknown) => {
+      const failed: WorkerMessage = { kind: "failed", error: toErrorRecord(error) };
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+      port.postMessage(failed);
+      port.close();
+    });
 });

@@ -10,8 +10,8 @@ import type { CacheBlock } from "../messages.ts";
 import { type PathText, toBytes, toText } from "../path-text.ts";
 import { FRAME_BOX_OVERHEAD_BYTES } from "@holdfast/crypto";
 import type { CacheSeal } from "./format.ts";
-import type { Identity } from "./identity.ts";
 import { type CachedRow, RowWriter } from "./rows.ts";
+import type { Stamp } from "./stamp.ts";
 
 const BLOCK_BYTES = 256 * 1024;
 
@@ -35,9 +35,9 @@ export class BlockWriter {
     this.#written = written;
   }
 
-  add(directory: PathText, name: Buffer, identity: Identity, entry: Uint8Array, refs: Uint8Array): void {
+  add(directory: PathText, name: Buffer, stamp: Stamp, entry: Uint8Array, refs: Uint8Array): void {
     this.#begin(directory, name);
-    this.#rows.add(identity, entry, refs);
+    this.#rows.add(stamp, entry, refs);
     this.#flushIfFull();
   }
 

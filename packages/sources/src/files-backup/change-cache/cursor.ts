@@ -10,8 +10,8 @@ import type { CacheBlock } from "../messages.ts";
 import { type PathText, toText } from "../path-text.ts";
 import { compareDirectories, compareTexts } from "./compare.ts";
 import type { CacheSeal } from "./format.ts";
-import type { Identity } from "./identity.ts";
-import { type CachedRow, compareRowName, matchesRow } from "./rows.ts";
+import { type CachedRow, compareRowName, hasStamp } from "./rows.ts";
+import { cameToRestBefore, type Stamp } from "./stamp.ts";
 
 /** Tasks of a thread are near each other in the tree, and go back by a block at most. */
 const BLOCKS_KEPT = 3;
@@ -27,8 +27,8 @@ export interface CursorSource {
   readonly fd: number;
   readonly seal: CacheSeal;
   readonly blocks: readonly CacheBlock[];
-  /** Entries that changed at or after this time may have changed again in the same instant: they never match. */
-  readonly restedBeforeNs: bigint;
+  /** Entries that changed at or after this time, seconds since 1970, never match: see `stamp.ts`. */
+  readonly restBeforeSeconds: number;
 }
 
 export type Lookup = "missing" | "changed" | CachedRow;
@@ -55,7 +55,7 @@ export class CacheCursor {
   }
 
   /** Looks an entry of the directory up; names must ascend from call to call. */
-  find(name: Uint8Array, identity: Identity): Lookup {
+  find(name: Uint8Array, stamp: Stamp): Lookup {
     while (this.#block !== undefined) {
       const { bytes, view } = this.#block;
       while (this.#row < this.#sectionEnd) {
@@ -65,8 +65,9 @@ export class CacheCursor {
         const end = start + 4 + bytes.readUInt32LE(start);
         this.#row = end;
         if (order < 0) continue;
-        if (!matchesRow(bytes, view, start, identity, this.#source.restedBeforeNs)) return "changed";
-        return { block: bytes, start, end };
+        const isUnchanged =
+          hasStamp(view, start, stamp) && cameToRestBefore(stamp, this.#source.restBeforeSeconds);
+        return isUnchanged ? { block: bytes, start, end } : "changed";
       }
       // A directory may go on in the next block.
       this.#enter(this.#block.number + 1);

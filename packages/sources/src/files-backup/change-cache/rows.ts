@@ -2,18 +2,19 @@
  * Rows of the change cache: one for each entry of the last copy.
  *
  *     block = sections;  section = u32 length of what follows ‖ u32 length of the path ‖ directory path ‖ rows
- *     row = u32 length of what follows ‖ u64 size ‖ i64 mtime, ns ‖ i64 ctime, ns ‖ u64 inode ‖ u32 tag ‖ u16 number of ids
- *           ‖ ids (32 bytes each) ‖ entry as in a page
+ *     row = u32 length of what follows ‖ stamp (44) ‖ u16 number of ids ‖ ids (32 bytes each) ‖ entry as in a page
  *
  * @module
  */
 import { ByteWriter } from "@holdfast/kernel";
 import { compareRanges } from "./compare.ts";
-import type { Identity } from "./identity.ts";
+import { equalsStamp, STAMP_BYTES, type Stamp } from "./stamp.ts";
 
 const ID_BYTES = 32;
 /** Of a row, its own length field included. */
-const ROW_HEAD_BYTES = 4 + 8 * 4 + 4 + 2;
+const ROW_HEAD_BYTES = 4 + STAMP_BYTES + 2;
+const SIZE_OFFSET = 4 + 8;
+const REFS_OFFSET = 4 + STAMP_BYTES;
 const FILE_KIND = 1;
 
 /** Collects the rows of one block. */
@@ -37,14 +38,10 @@ export class RowWriter {
     this.#sectionAt = -1;
   }
 
-  add(identity: Identity, entry: Uint8Array, refs: Uint8Array): void {
+  add(stamp: Stamp, entry: Uint8Array, refs: Uint8Array): void {
     this.#writer
       .u32(ROW_HEAD_BYTES - 4 + refs.length + entry.length)
-      .u64(BigInt(identity.size))
-      .i64(identity.mtimeNs)
-      .i64(identity.ctimeNs)
-      .u64(identity.inode)
-      .u32(identity.tag)
+      .raw(new Uint8Array(stamp.buffer, stamp.byteOffset, STAMP_BYTES))
       .u16(refs.length / ID_BYTES)
       .raw(refs)
       .raw(entry);
@@ -85,10 +82,6 @@ export function fileBytesOfRow(row: CachedRow): number {
   return row.block[entryStart(row.block, row.start)] === FILE_KIND ? sizeAt(row.block, row.start) : 0;
 }
 
-export function isFileRow(row: CachedRow): boolean {
-  return row.block[entryStart(row.block, row.start)] === FILE_KIND;
-}
-
 /** Compares the name of the row at `start` with `name`. */
 export function compareRowName(block: Buffer, start: number, name: Uint8Array): number {
   const entry = entryStart(block, start);
@@ -99,31 +92,16 @@ export function compareRowName(block: Buffer, start: number, name: Uint8Array): 
   return compareRanges(block, nameStart, nameStart + length, name, 0, name.length);
 }
 
-/** Whether the row is of an entry with this identity that had come to rest before `beforeNs`. */
-export function matchesRow(
-  block: Buffer,
-  view: DataView,
-  start: number,
-  identity: Identity,
-  beforeNs: bigint,
-): boolean {
-  const mtimeNs = view.getBigInt64(start + 12, true);
-  const ctimeNs = view.getBigInt64(start + 20, true);
-  return (
-    sizeAt(block, start) === identity.size &&
-    mtimeNs === identity.mtimeNs &&
-    ctimeNs === identity.ctimeNs &&
-    view.getBigUint64(start + 28, true) === identity.inode &&
-    view.getUint32(start + 36, true) === identity.tag &&
-    mtimeNs < beforeNs &&
-    ctimeNs < beforeNs
-  );
+/** Whether the row at `start` has this stamp. */
+export function hasStamp(view: DataView, start: number, stamp: Stamp): boolean {
+  return equalsStamp(view, start + 4, stamp);
 }
 
 function sizeAt(block: Buffer, start: number): number {
-  return block.readUInt32LE(start + 4) + block.readUInt32LE(start + 8) * 0x1_0000_0000;
+  const low = block.readUInt32LE(start + SIZE_OFFSET);
+  return low + block.readUInt32LE(start + SIZE_OFFSET + 4) * 0x1_0000_0000;
 }
 
 function entryStart(block: Buffer, start: number): number {
-  return start + ROW_HEAD_BYTES + block.readUInt16LE(start + 40) * ID_BYTES;
+  return start + ROW_HEAD_BYTES + block.readUInt16LE(start + REFS_OFFSET) * ID_BYTES;
 }

@@ -1,13 +1,13 @@
 import { closeDirectory, openTopDirectory } from "../posix/directory.ts";
-import { type EntryMetadata, readOpenMetadata } from "../posix/entry-metadata.ts";
+import type { EntryLooker } from "./entry-looker.ts";
 import { absolutePath, type PathText } from "./path-text.ts";
 
-/** The metadata of the directory that a link leads to; the negated error number on failure. */
-export function followedMetadata(path: PathText): EntryMetadata | number {
+/** Looks at the directory that a link leads to; 0, or the negated error number. */
+export function lookBehindLink(looker: EntryLooker, path: PathText): number {
   const handle = openTopDirectory(absolutePath(path));
   if (typeof handle === "number") return handle;
   try {
-    return readOpenMetadata(handle.fd);
+    return looker.lookAtOpen(handle.fd);
   } finally {
     closeDirectory(handle);
   }

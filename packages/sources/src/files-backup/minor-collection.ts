@@ -1,0 +1,34 @@
+/**
+ * Garbage collections in time.
+ *
+ * Compression and encryption return every result in a new buffer. The engine sees small objects only and lets the memory
+ * behind them grow by a hundred megabytes a thread before it looks. Collecting young objects after every few megabytes
+ * costs less than touching that memory does (measured: a third of the CPU time of encryption was saved).
+ *
+ * @module
+ */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+type Collect = (options: { readonly type: "minor" }) => void;
+
+/** The function to call with the bytes that were allocated; it collects after every `intervalBytes`. */
+export function createMinorCollection(intervalBytes: number): (allocatedBytes: number) => void {
+  const collect = engineCollector();
+  let allocated = 0;
+  return (bytes) => {
+    allocated += bytes;
+    if (allocated < intervalBytes) return;
+    allocated = 0;
+    collect?.({ type: "minor" });
+  };
+}
+
+/** The engine gives its collector away only to a context that was made with this flag. */
+function engineCollector(): Collect | undefined {
+  setFlagsFromString("--expose-gc");
+  const found: unknown = runInNewContext("globalThis.gc");
+  setFlagsFromString("--no-expose-gc");
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- documented by V8, typed nowhere
+  return typeof found === "function" ? (found as Collect) : undefined;
+}
