@@ -92,6 +92,10 @@ export interface FixtureCopyOptions {
   readonly withoutDeduplication?: boolean;
   /** A pack is completed once its records have so many bytes; default: at the end. */
   readonly packBytes?: number;
+  /** Memory for packs; it must be enough for one of `packBytes` and another record. */
+  readonly packBytesAim?: number;
+  /** More index segments are merged. */
+  readonly segmentsMax?: number;
 }
 
 export interface FixtureRepository {
@@ -135,7 +139,11 @@ export async function writeCopy(
   entries: readonly FixtureEntry[],
   options: FixtureCopyOptions = {},
 ): Promise<string> {
-  const session = await WriteSession.begin(repository, { compressionLevel: 3 });
+  const { segmentsMax } = options;
+  const session = await WriteSession.begin(repository, {
+    compressionLevel: 3,
+    ...(segmentsMax === undefined ? {} : { segmentsMax }),
+  });
   try {
     return await new FixtureCopy(session, options).write(entries);
   } catch (error) {
@@ -172,12 +180,13 @@ class FixtureCopy {
     this.#sealer = session.newSealer(() => this.#counter++);
     const { repository, tableKey } = session.repository.keys;
     const owner = { repository, tableKey };
-    this.#builder = new PackBuilder(newPackRegion(), owner);
+    this.#builder = new PackBuilder(newPackRegion(options.packBytesAim), owner);
     this.#metadata = new MetadataPacks({
       owner,
       envelope: session.key.envelope,
       sealer: this.#sealer,
       store: (pack) => session.storePack(pack),
+      ...(options.packBytesAim === undefined ? {} : { packBytesAim: options.packBytesAim }),
     });
   }
 

@@ -100,9 +100,10 @@ export class Cleaner {
   async #otherSessions(): Promise<OtherSessions> {
     const { ports, keys } = this.#repository;
     const sessions = await listSessions(ports, keys, this.#session.id);
+    const nowMs = await this.#session.sinceMs();
     let hasFences = false;
     for (const seen of sessions) {
-      if (await removeOldFence(ports, seen)) continue;
+      if (await removeOldFence(ports.storage, seen, nowMs)) continue;
       await closeSession(ports.storage, seen);
       hasFences ||= seen.state === "lost" || seen.state === "fenced";
     }

@@ -78,9 +78,12 @@ export function smallSegments(segments: readonly SegmentReader[]): SegmentReader
 }
 
 /** Segments that a writer should merge: none as long as there are few; else no large one for the sake of small ones. */
-export function crowdedSegments(segments: readonly SegmentReader[]): SegmentReader[] {
+export function crowdedSegments(
+  segments: readonly SegmentReader[],
+  segmentsMax = SMALL_SEGMENTS_MAX,
+): SegmentReader[] {
   const small = smallSegments(segments);
-  if (small.length <= SMALL_SEGMENTS_MAX) return [];
+  if (small.length <= segmentsMax) return [];
   small.sort((one, other) => one.counts.entryCount - other.counts.entryCount);
   let entries = 0;
   const chosen: SegmentReader[] = [];

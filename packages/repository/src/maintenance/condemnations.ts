@@ -91,7 +91,7 @@ export async function advance(
   const staleMs = ports.storage.capabilities.listConsistent ? 0 : STALE_LISTS_MS;
   const { waits } = condemned;
   // Sessions that saw the list stale, and those of a list that is stale itself.
-  if (waits.length === 0 && nowMs - condemned.timeMs < 2 * staleMs) return "stale lists";
+  if (staleMs > 0 && waits.length === 0 && nowMs - condemned.timeMs < 2 * staleMs) return "stale lists";
   const sessions = alive.filter((session) => waits.every((wait) => wait.sessions.includes(session)));
   const settled = waits.filter((wait) => wait.sessions.length === 0);
   if (sessions.length === 0) {
@@ -113,7 +113,9 @@ export async function noteDone(ports: CondemnationPorts, condemned: Condemned): 
 /** Whether the packs are deleted, and every list shows so. */
 export function isDoneForAll(ports: CondemnationPorts, condemned: Condemned): boolean {
   const staleMs = ports.storage.capabilities.listConsistent ? 0 : STALE_LISTS_MS;
-  return condemned.waits.some(({ isDone, timeMs }) => isDone && ports.clock.now() - timeMs >= staleMs);
+  return condemned.waits.some(
+    ({ isDone, timeMs }) => isDone && (staleMs === 0 || ports.clock.now() - timeMs >= staleMs),
+  );
 }
 
 /** Deletes a condemned object, then what was noted about it. */

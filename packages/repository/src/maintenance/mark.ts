@@ -41,11 +41,12 @@ export async function markLive(
   copies: readonly ListedCopy[],
   options: MarkOptions = {},
 ): Promise<LiveChunks> {
+  let wanted = copies;
   for (let attempt = 1; ; attempt += 1) {
     const loaded = await loadIndex(repository, options.signal);
     try {
       const marker = new Marker(repository, loaded, options);
-      await marker.mark(copies);
+      await marker.mark(wanted);
       if (marker.missing === undefined) return await marker.settle();
       if (attempt === ATTEMPTS_MAX) throw marker.missing;
       loaded[Symbol.dispose]();
@@ -53,7 +54,20 @@ export async function markLive(
       loaded[Symbol.dispose]();
       throw error;
     }
+    wanted = await notForgotten(repository, wanted);
   }
+}
+
+/** What seems missing may have been needed by a copy that was forgotten meanwhile. */
+async function notForgotten(
+  repository: Repository,
+  copies: readonly ListedCopy[],
+): Promise<readonly ListedCopy[]> {
+  const there: ListedCopy[] = [];
+  for (const copy of copies) {
+    if ((await repository.ports.storage.stat(copy.name)) !== null) there.push(copy);
+  }
+  return there;
 }
 
 /** Every copy. @throws AppError `ERR_DAMAGED` when one cannot be read: nobody knows what it needs. */

@@ -126,10 +126,17 @@ export class Repacker {
     return envelopes <= ENVELOPES_MAX && entries <= DIRECTORY_ENTRIES_MAX && bytes <= PACK_BYTES_AIM;
   }
 
+  /** With room for the padding of a last pack, one eighth at most. */
+  #takeRegion(): PackRegion {
+    const needed = packFrontLength(this.#envelopes.size) + this.#bytes + END_BYTES;
+    const aim = Math.min(PACK_BYTES_AIM, Math.ceil(needed * 1.125) + 4096);
+    if (this.#region === undefined || (this.#region.aim ?? 0) < aim) this.#region = newPackRegion(aim);
+    return this.#region;
+  }
+
   async #store(last: boolean): Promise<void> {
     const { keys, randomness, store } = this.#options;
-    this.#region ??= newPackRegion();
-    const builder = new PackBuilder(this.#region, { ...keys, randomness });
+    const builder = new PackBuilder(this.#takeRegion(), { ...keys, randomness });
     builder.begin(this.#kind, [...this.#envelopes.values()]);
     for (const record of this.#records) builder.append(record, record.entries);
     this.#records = [];

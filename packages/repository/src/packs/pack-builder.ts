@@ -29,10 +29,15 @@ const DIRECTORY_BYTES_MAX = DIRECTORY_ENTRIES_MAX * DIRECTORY_ENTRY_BYTES;
 export const PACK_REGION_BYTES = PACK_BYTES_AIM + DIRECTORY_BYTES_MAX;
 const SALT_OFFSET = 32;
 
-/** Memory of one pack; `state` holds the bytes used and the number of directory entries. */
+/**
+ * Memory of one pack, and, behind the bytes it aims at, of its directory while it grows; `state` holds the bytes used and the
+ * number of directory entries.
+ */
 export interface PackRegion {
   readonly bytes: Buffer;
   readonly state: Int32Array;
+  /** Bytes of a full pack; {@link PACK_BYTES_AIM} when missing. */
+  readonly aim?: number;
 }
 
 export interface PackOwner {
@@ -53,17 +58,26 @@ export interface FinishedPack {
 const USED = 0;
 const ENTRIES = 1;
 
-export function newPackRegion(): PackRegion {
-  return { bytes: Buffer.alloc(PACK_REGION_BYTES), state: new Int32Array(2) };
+/** @param aim smaller packs, for tests. */
+export function newPackRegion(aim = PACK_BYTES_AIM): PackRegion {
+  const directoryBytes = Math.min(DIRECTORY_BYTES_MAX, aim);
+  return { bytes: Buffer.alloc(aim + directoryBytes), state: new Int32Array(2), aim };
 }
 
 export class PackBuilder {
   readonly #region: PackRegion;
   readonly #owner: PackOwner;
+  readonly #aim: number;
+  readonly #entriesMax: number;
   #key: PackKey | undefined;
 
   constructor(region: PackRegion, owner: PackOwner) {
-    assert(region.bytes.length >= PACK_REGION_BYTES);
+    this.#aim = region.aim ?? PACK_BYTES_AIM;
+    this.#entriesMax = Math.min(
+      DIRECTORY_ENTRIES_MAX,
+      Math.floor((region.bytes.length - this.#aim) / DIRECTORY_ENTRY_BYTES),
+    );
+    assert(this.#entriesMax > 0);
     this.#region = region;
     this.#owner = owner;
   }
@@ -96,7 +110,7 @@ export class PackBuilder {
     const count = this.#state(ENTRIES) + entries;
     const end = this.#state(USED) + SEALED_HEADER_BYTES + bodyLength;
     const directory = count * DIRECTORY_ENTRY_BYTES + FRAME_BOX_OVERHEAD_BYTES + PACK_END_BYTES + PAD_BYTES;
-    return count <= DIRECTORY_ENTRIES_MAX && end + directory <= PACK_BYTES_AIM;
+    return count <= this.#entriesMax && end + directory <= this.#aim;
   }
 
   /**
@@ -112,7 +126,7 @@ export class PackBuilder {
     sealNonce(key.key, key.nonce(offset), key.headerAad, record.header, room);
     bytes.set(record.body, offset + SEALED_HEADER_BYTES);
     const length = SEALED_HEADER_BYTES + record.body.length;
-    let at = PACK_BYTES_AIM + this.#state(ENTRIES) * DIRECTORY_ENTRY_BYTES;
+    let at = this.#aim + this.#state(ENTRIES) * DIRECTORY_ENTRY_BYTES;
     bytes.set(entries, at);
     for (const end = at + entries.length; at < end; at += DIRECTORY_ENTRY_BYTES) {
       bytes.writeUInt32LE(offset, at + 32);
@@ -127,13 +141,10 @@ export class PackBuilder {
     const { bytes } = this.#region;
     const { randomness = systemRandomness } = this.#owner;
     const key = this.#packKey();
-    const directory = bytes.subarray(
-      PACK_BYTES_AIM,
-      PACK_BYTES_AIM + this.#state(ENTRIES) * DIRECTORY_ENTRY_BYTES,
-    );
+    const directory = bytes.subarray(this.#aim, this.#aim + this.#state(ENTRIES) * DIRECTORY_ENTRY_BYTES);
     const sealedLength = directory.length + FRAME_BOX_OVERHEAD_BYTES;
     const used = this.#state(USED);
-    const length = paddedLength(used + sealedLength + PACK_END_BYTES, last);
+    const length = paddedLength(used + sealedLength + PACK_END_BYTES, last, this.#aim);
     const start = length - PACK_END_BYTES - sealedLength;
     randomness(bytes.subarray(used, start));
     sealNonce(key.key, key.directoryNonce, key.directoryAad, directory, bytes.subarray(start, length));
@@ -158,11 +169,9 @@ export class PackBuilder {
 }
 
 /** A multiple of 4096; the last pack of a session further, to its Padmé length, never beyond the aim. */
-function paddedLength(length: number, last: boolean): number {
+function paddedLength(length: number, last: boolean, aim: number): number {
   const padded = Math.ceil(length / PAD_BYTES) * PAD_BYTES;
-  return last
-    ? Math.max(padded, Math.min(PACK_BYTES_AIM, Math.ceil(padme(padded) / PAD_BYTES) * PAD_BYTES))
-    : padded;
+  return last ? Math.max(padded, Math.min(aim, Math.ceil(padme(padded) / PAD_BYTES) * PAD_BYTES)) : padded;
 }
 
 /** Padmé: at most 12 % longer, and only O(log log n) bits of the length are told (PURBs, section 4.2). */

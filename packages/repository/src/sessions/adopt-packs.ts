@@ -16,6 +16,12 @@ export interface AdoptedPack {
   readonly directory: Buffer;
 }
 
+const PASSED_OVER: ReadonlySet<string> = new Set([
+  "ERR_DAMAGED",
+  "ERR_FORMAT_VERSION",
+  "ERR_STORAGE_NOT_FOUND",
+]);
+
 export async function* adoptPacks(
   storage: Storage,
   keys: Pick<KeySet, "repository" | "tableKey">,
@@ -31,7 +37,7 @@ export async function* adoptPacks(
       yield { indexed: { sha256: hash, length: size, kind }, directory };
     } catch (error) {
       // Damaged, foreign or just deleted: not worth having, and `verify` will name it.
-      if (!isAppError(error, "ERR_DAMAGED") && !isAppError(error, "ERR_STORAGE_NOT_FOUND")) throw error;
+      if (!isAppError(error) || !PASSED_OVER.has(error.code)) throw error;
     }
   }
 }

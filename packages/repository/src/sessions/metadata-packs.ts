@@ -14,6 +14,8 @@ export interface MetadataPacksOptions {
   readonly envelope: Buffer;
   readonly sealer: RecordSealer;
   readonly store: (pack: FinishedPack) => Promise<void>;
+  /** Smaller packs, for tests. */
+  readonly packBytesAim?: number;
 }
 
 export class MetadataPacks {
@@ -48,7 +50,7 @@ export class MetadataPacks {
   }
 
   #begin(): { readonly region: PackRegion; readonly builder: PackBuilder } {
-    const region = this.#free.pop() ?? newPackRegion();
+    const region = this.#free.pop() ?? newPackRegion(this.#options.packBytesAim);
     const builder = new PackBuilder(region, this.#options.owner);
     builder.begin(PACK_KINDS.metadata, [this.#options.envelope]);
     return { region, builder };

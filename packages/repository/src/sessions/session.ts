@@ -193,12 +193,16 @@ export async function closeSession(storage: Storage, seen: SeenSession): Promise
   for (const { name } of seen.objects) if (name !== fence) await storage.delete(name);
 }
 
-/** Deletes fences that nobody can come back to any more. */
-export async function removeOldFence(ports: SessionPorts, seen: SeenSession): Promise<boolean> {
+/**
+ * Deletes a fence that nobody can come back to any more.
+ *
+ * @param nowMs by the storage's clock.
+ */
+export async function removeOldFence(storage: Storage, seen: SeenSession, nowMs: number): Promise<boolean> {
   const [fence] = seen.objects;
-  if (seen.state !== "fenced" || fence === undefined) return false;
-  if (ports.clock.now() - fence.modifiedMs < FENCE_KEPT_MS) return false;
-  await ports.storage.delete(fence.name);
+  if (seen.state !== "fenced" || fence === undefined || nowMs - fence.modifiedMs < FENCE_KEPT_MS)
+    return false;
+  await storage.delete(fence.name);
   return true;
 }
 

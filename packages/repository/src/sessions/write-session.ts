@@ -37,6 +37,8 @@ export interface WriteSessionOptions {
   /** Called with every segment this session has stored: other threads add it to their index. */
   readonly onSegment?: (segment: SegmentDescription) => void;
   readonly signal?: AbortSignal;
+  /** More index segments that are not full are merged; 16 when missing. */
+  readonly segmentsMax?: number;
 }
 
 /** After so many new bytes the index of what is stored is written, so that a kill loses little. */
@@ -218,7 +220,7 @@ export class WriteSession {
     const { snapshot, superseded } = this.#loaded;
     if (!this.#mayCompact) return;
     const segments = [...snapshot.segments, ...this.#segments];
-    const crowded = crowdedSegments(readersOf({ ...snapshot, segments }));
+    const crowded = crowdedSegments(readersOf({ ...snapshot, segments }), this.#options.segmentsMax);
     if (crowded.length === 0) return;
     const { keys, ports } = this.repository;
     const { storage, randomness } = ports;
