@@ -59,8 +59,8 @@ suite("backup that meets trouble", () => {
       },
       (message) => messages.push(message),
     );
-    run({ kind: "slice", id: 1, directory: root, names: "gone\0here", rootDevice: 0 });
-    run({ kind: "walk", id: 2, run: { parent: root, names: "gone too", rootDevice: 0 } });
+    await run({ kind: "slice", id: 1, directory: root, names: "gone\0here", rootDevice: 0 });
+    await run({ kind: "walk", id: 2, run: { parent: root, names: "gone too", rootDevice: 0 } });
     assert.deepEqual(
       messages.flatMap((message) =>
         message.kind === "walked" ? message.warnings.map(({ code }) => code) : [],
@@ -81,11 +81,11 @@ suite("backup that meets trouble", () => {
     const { copyId, said } = await bench.backup().finally(() => {
       if (isRoot) process.seteuid?.(0);
     });
-    assert.deepEqual(said.map(({ code, path }) => [code, path.toString()]).toSorted(), [
-      ["ERR_SOURCE_UNREADABLE", join(bench.source, "closed")],
-      ["ERR_SOURCE_UNREADABLE", join(bench.source, "large secret")],
-      ["ERR_SOURCE_UNREADABLE", join(bench.source, "secret")],
-    ]);
+    assert.deepEqual(new Set(said.map(({ code }) => code)), new Set(["ERR_SOURCE_UNREADABLE"]));
+    assert.deepEqual(
+      new Set(said.map(({ path }) => path.toString())),
+      new Set(["closed", "large secret", "secret"].map((name) => join(bench.source, name))),
+    );
     const root = bench.source.slice(1);
     const names = [...(await bench.read(copyId)).keys()].filter((path) => path.startsWith(`${root}/`));
     assert.deepEqual(names, [`${root}/closed`, `${root}/readable`]);
@@ -112,7 +112,7 @@ suite("backup that meets trouble", () => {
       },
       (message) => messages.push(message),
     );
-    run({ kind: "walk", id: 1, run: { parent: bench.source.slice(1), names: "link", rootDevice: 0 } });
+    await run({ kind: "walk", id: 1, run: { parent: bench.source.slice(1), names: "link", rootDevice: 0 } });
     const [answer] = messages;
     assert(answer?.kind === "walked");
     assert.deepEqual(

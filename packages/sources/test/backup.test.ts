@@ -22,7 +22,7 @@ suite("backup of files", () => {
   for (const suiteOf of SUITES) {
     test(`reads back with ${suiteOf.name}`, async (context) => {
       const bench = await newBench(context, { suite: suiteOf });
-      for (const size of [0, 1, 2048, 2049, 5000, 131_071, 131_072, 131_073, 3_000_000]) {
+      for (const size of [0, 1, 2048, 2049, 5000, 131_071, 131_072, 131_073, 3_000_000, 7_999_999]) {
         fs.writeFileSync(join(bench.source, `file-${String(size)}`), text(size, size));
         fs.writeFileSync(join(bench.source, `noise-${String(size)}`), randomBytes(size));
       }
@@ -192,7 +192,7 @@ suite("backup of files", () => {
       if (index % 1000 === 0) {
         fs.mkdirSync(path);
         fs.writeFileSync(join(path, "inside"), String(index));
-      } else if (index % 10 === 0) fs.writeFileSync(path, `${String(index)}`);
+      } else if (index % 10 === 0) fs.writeFileSync(path, String(index));
       else fs.closeSync(fs.openSync(path, "w"));
     }
     const first = await bench.backup();

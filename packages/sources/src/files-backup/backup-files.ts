@@ -42,7 +42,9 @@ import { ownCopy, type StoreSetup, type WorkerSetup } from "./worker-setup.ts";
 
 /** One pack is filled, the others are on their way to the storage. */
 const ARENA_SLOTS = 3;
+/** One thread would wait for the disk; each costs about 45 MB, and more than three break the promise of 400 MB. */
 const WORKERS_MIN = 2;
+const WORKERS_DEFAULT_MAX = 3;
 const WORKERS_MAX = 64;
 
 /**
@@ -82,7 +84,8 @@ class FilesBackup {
     this.#startedMs = Math.trunc(repository.ports.clock.now());
     const paths = request.paths.toSorted((one, other) => one.compare(other));
     this.#subject = { repository: repository.keys.repository, host: request.host, paths };
-    const wanted = request.workers ?? Math.max(WORKERS_MIN, availableParallelism());
+    const cores = Math.max(WORKERS_MIN, Math.min(WORKERS_DEFAULT_MAX, availableParallelism()));
+    const wanted = request.workers ?? cores;
     this.#workers = Math.min(WORKERS_MAX, Math.max(1, wanted));
     this.#counters = newCounters(this.#workers);
   }

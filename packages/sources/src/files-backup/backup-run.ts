@@ -58,6 +58,8 @@ export interface RunOptions {
 
 /** Metadata packs that may be on their way to the storage while the tree goes on. */
 const METADATA_IN_FLIGHT = 1;
+/** A walk through millions of unchanged files stores nothing for a long time; the session must still be seen. */
+const KEEP_ALIVE_MS = 60_000;
 /** Answers come in memory of their own. */
 const COLLECT_AFTER_BYTES = 8 * 1024 * 1024;
 /** Claims are forgotten in time: see ClaimTable. */
@@ -101,6 +103,9 @@ export class BackupRun {
     const cancel = (): void => {
       this.#fail(cancelled());
     };
+    const beat = setInterval(() => {
+      this.#keepAlive();
+    }, KEEP_ALIVE_MS);
     try {
       if (signal?.aborted === true) throw cancelled();
       signal?.addEventListener("abort", cancel, { once: true });
@@ -108,6 +113,7 @@ export class BackupRun {
       await this.#finished.promise;
       return await this.#complete();
     } finally {
+      clearInterval(beat);
       signal?.removeEventListener("abort", cancel);
       this.#assembly?.arena.fail();
       await this.#pool.terminate();
@@ -213,6 +219,12 @@ export class BackupRun {
     }
     if (this.#list.isEmpty) this.#finishWorkers();
     else this.#dispatch();
+  }
+
+  #keepAlive(): void {
+    this.#options.store?.session.keepAlive().catch((error: unknown) => {
+      this.#fail(error);
+    });
   }
 
   #finishWorkers(): void {

@@ -84,12 +84,12 @@ export class PieceReader {
     const scanner = this.#begin(out);
     const end = offset + length;
     let position = offset;
-    for (;;) {
-      const target = blockOf(scanner, 0, end - position);
+    for (let block: 0 | 1 = 0; ; block = other(block)) {
+      const target = blockOf(scanner, block, end - position);
       const got = Math.min(readAt(target, position), end - position);
       position += got;
       const isLast = position === end || got < target.length;
-      this.#takeBlock(scanner, 0, got);
+      this.#takeBlock(scanner, block, got);
       this.#consume(scanner, isLast, position);
       if (isLast) return position - offset;
     }
@@ -111,7 +111,7 @@ export class PieceReader {
         const got: number = Math.min(await reading, end - position);
         position += got;
         const isLast = position === end || got < wanted;
-        const next: 0 | 1 = block === 0 ? 1 : 0;
+        const next = other(block);
         // What is left lies where the next block goes: it is moved away first.
         this.#takeBlock(scanner, block, got);
         if (!isLast) reading = readAt(blockOf(scanner, next, end - position), position);
@@ -197,6 +197,10 @@ export class PieceReader {
     this.#cleanTo = stop;
     return !reachesEnd;
   }
+}
+
+function other(block: 0 | 1): 0 | 1 {
+  return block === 0 ? 1 : 0;
 }
 
 /** Where a block goes: whole pages, at most as many as are wanted. */

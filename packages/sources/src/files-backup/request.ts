@@ -37,7 +37,7 @@ export interface BackupRequest {
   readonly program: string;
   /** zstd level, 0 for none. */
   readonly compressionLevel: number;
-  /** Threads that read, compress and encrypt; default: chosen by the number of cores. */
+  /** Threads that read, compress and encrypt; each takes about 45 MB. Default: one a core, 2 or 3. */
   readonly workers?: number;
   /** Only look what a backup would do: nothing is read but metadata, nothing is written. */
   readonly dryRun?: boolean;

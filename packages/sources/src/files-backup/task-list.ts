@@ -24,7 +24,7 @@ import { joinNames, splitNames } from "./path-text.ts";
 import { LargeFilePieces } from "./large-file-pieces.ts";
 
 /** Finished answers that wait for an earlier one. */
-const HELD_BYTES_MAX = 24 * 1024 * 1024;
+const HELD_BYTES_MAX = 16 * 1024 * 1024;
 /** Directories of one task at most. */
 const RUN_NAMES_MAX = 64;
 /** What a large file costs in memory while it waits. */

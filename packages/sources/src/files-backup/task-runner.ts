@@ -43,10 +43,7 @@ const TIME_STEP_SECONDS = 2;
 export type Post = (message: WorkerMessage, transfer: readonly ArrayBuffer[]) => void;
 
 /** A function that handles one message of the main thread; a second task comes only after a piece is done. */
-export function createTaskRunner(
-  setup: WorkerSetup,
-  post: Post,
-): (message: MainMessage) => void | Promise<void> {
+export function createTaskRunner(setup: WorkerSetup, post: Post): (message: MainMessage) => Promise<void> {
   const asked = askedTree(setup.asked.map((path) => componentsOf(absolutePath(path))));
   const counters = new ThreadCounters(setup.counters, setup.thread);
   const storing = setup.store === undefined ? undefined : createStore(setup.store, post);
@@ -75,7 +72,7 @@ export function createTaskRunner(
     },
     chain,
   );
-  return (message) => {
+  return async (message) => {
     switch (message.kind) {
       case "walk":
       case "slice": {
@@ -87,7 +84,8 @@ export function createTaskRunner(
         return;
       }
       case "piece":
-        return storing === undefined ? undefined : readPiece(message, chain, storing, counters, post);
+        if (storing !== undefined) await readPiece(message, chain, storing, counters, post);
+        return;
       case "segment":
         storing?.index.add(message.segment);
         post({ kind: "indexed", version: storing?.index.version ?? 0 }, []);
@@ -96,7 +94,6 @@ export function createTaskRunner(
         storing?.store.flush();
         chain.close();
         post({ kind: "finished" }, []);
-        return;
     }
   };
 }

@@ -6,8 +6,10 @@
 import {
   closeSync,
   fstatSync,
+  lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   renameSync,
   unlinkSync,
@@ -66,6 +68,8 @@ export function closeCache(cache: OldCache): void {
 }
 
 const FOLDER = "files";
+const UNFINISHED = ".new";
+const DAY_MS = 24 * 3_600_000;
 const CONTENTS_BYTES_MAX = 512 * 1024 * 1024;
 
 function readContents(fd: number, idKey: Buffer, subject: CacheSubject): OldCache | undefined {
@@ -119,7 +123,8 @@ export function createCache(
     const folder = join(cacheDir, FOLDER);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const final = join(folder, cacheFileName(idKey, subject));
-    const temporary = `${final}.${randomness(Buffer.alloc(6)).toString("hex")}.new`;
+    sweep(folder);
+    const temporary = `${final}.${randomness(Buffer.alloc(6)).toString("hex")}${UNFINISHED}`;
     const head = encodeHead(subject.repository, randomness(Buffer.alloc(32)));
     const fd = openSync(temporary, "wx", 0o600);
     writeSync(fd, head, 0, HEAD_BYTES, 0);
@@ -128,6 +133,16 @@ export function createCache(
     return { fd, head, key: cacheKeyOf(idKey, head), temporary, final, end };
   } catch {
     return undefined;
+  }
+}
+
+/** Removes what killed backups have left unfinished. */
+function sweep(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    attempt(() => {
+      if (name.endsWith(UNFINISHED) && lstatSync(path).mtimeMs < Date.now() - DAY_MS) unlinkSync(path);
+    });
   }
 }
 
