@@ -88,7 +88,8 @@ function decompress(packed: Buffer, expected: number, what: string): Buffer {
   try {
     return zstdDecompressSync(packed, {
       maxOutputLength: Math.max(1, expected),
-      chunkSize: Math.max(64, expected),
+      // One byte more than needed: a buffer that becomes full makes Node allocate the next one.
+      chunkSize: Math.max(64, expected + 1),
     });
   } catch (error) {
     throw damaged(what, "a frame does not decompress", error);

@@ -62,7 +62,8 @@ export class SlotReader {
     await using handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | flags);
     // One block more than the size, so that a file that has grown shows.
     const room = Math.min(slot.length, (Math.floor(size / BLOCK_BYTES) + 1) * BLOCK_BYTES);
-    return fill(handle, slot.subarray(0, room), this.#signal);
+    // Awaited here: the file is closed on return.
+    return await fill(handle, slot.subarray(0, room), this.#signal);
   }
 
   /** The storage tells best what is wrong with it: a failure to read is asked for again there. */
