@@ -58,7 +58,8 @@ async function measureBackups(): Promise<void> {
   const suite = isOpen ? SUITE_NONE : suiteFor(values.suite === "cbc" ? "cbc" : "gcm", "high");
   const target = { kind: "recovery", publicKey: recoveryPublicKey(seed) } as const;
   const isFresh = (await storage.stat("config")) === null;
-  if (isFresh) await createRepository(ports, isOpen ? { suite } : { suite, slot: { target, label: "bench" } });
+  if (isFresh)
+    await createRepository(ports, isOpen ? { suite } : { suite, slot: { target, label: "bench" } });
   const key = isOpen ? undefined : ({ kind: "recovery", seed } as const);
   for (let run = isFresh ? 0 : 1; run <= Number(values.unchanged); run += 1) {
     const repository = await openRepository(ports, key, ["write"]);
