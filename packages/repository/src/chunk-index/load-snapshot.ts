@@ -185,7 +185,9 @@ class SnapshotLoader {
     try {
       await action();
     } catch (error) {
-      if (this.#options.tolerateDamage !== true || !isAppError(error, "ERR_DAMAGED")) throw error;
+      // A single segment of a newer version has a changed byte: the config says what version the repository has.
+      const damaged = isAppError(error, "ERR_DAMAGED") || isAppError(error, "ERR_FORMAT_VERSION");
+      if (this.#options.tolerateDamage !== true || !damaged) throw error;
       this.#forget(name);
       this.#damaged.set(name, error);
     }

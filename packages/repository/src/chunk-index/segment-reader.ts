@@ -135,6 +135,14 @@ export class SegmentReader {
     return packs;
   }
 
+  /** Opens every frame. @throws AppError `ERR_DAMAGED`, `ERR_STORAGE_FAILED`. */
+  authenticate(): void {
+    const { entries, packs, filter, fences } = this.#layout;
+    for (const section of [entries, packs, filter, fences]) {
+      for (let frame = 0; frame < section.frames; frame += 1) this.#frames.open(section, frame);
+    }
+  }
+
   /** The range of ids, from the fences and the last frame. */
   readRange(): IdRange {
     const { entries } = this.#layout;

@@ -24,6 +24,8 @@ export interface CopyReader extends Disposable {
 
 export interface CopyReaderOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Read the whole index first, and make good what is damaged or missing of it, as far as the packs tell it. */
+  readonly checkIndex?: boolean;
   /** Called for every index segment that is damaged; what it said is rebuilt from the packs. */
   readonly onDamagedIndex?: ((name: string, error: AppError) => void) | undefined;
 }
@@ -38,6 +40,8 @@ export async function openCopyReader(
   try {
     const opened = await openIndexForReading(ports.storage, keys, {
       cacheDir: ports.cacheDir,
+      checkFrames: options.checkIndex,
+      findPacks: options.checkIndex,
       signal: options.signal,
       onDamaged: options.onDamagedIndex,
     });

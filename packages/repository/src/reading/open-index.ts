@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { sha256 } from "@holdfast/crypto";
-import { type AppError, systemRandomness } from "@holdfast/kernel";
+import { type AppError, isAppError, systemRandomness } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
 import {
   type ChunkIndex,
@@ -13,6 +14,7 @@ import {
   describeSegment,
   loadSnapshot,
   openChunkIndex,
+  readersOf,
   SegmentBuilder,
   type SegmentDescription,
 } from "../chunk-index/index.ts";
@@ -22,8 +24,10 @@ import { adoptPacks } from "../sessions/adopt-packs.ts";
 
 export interface OpenIndexOptions {
   readonly cacheDir?: string | undefined;
-  /** Read every segment whole and check it against its name. */
-  readonly checkHashes?: boolean;
+  /** Open every frame of every segment now: else the damage of one shows when it is needed, and is not made good. */
+  readonly checkFrames?: boolean | undefined;
+  /** Look for packs that no segment names: those of a segment that is gone. Takes a list of all packs. */
+  readonly findPacks?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called once for every damaged segment. */
   readonly onDamaged?: ((name: string, error: AppError) => void) | undefined;
@@ -42,21 +46,25 @@ export async function openIndexForReading(
   keys: Pick<KeySet, "repository" | "tableKey">,
   options: OpenIndexOptions = {},
 ): Promise<OpenedIndex> {
-  const { cacheDir, signal, checkHashes = false } = options;
+  const { cacheDir, signal, checkFrames = false, findPacks = false } = options;
   const loaded = await loadSnapshot(storage, keys, {
     tolerateDamage: true,
-    checkHashes,
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(signal === undefined ? {} : { signal }),
   });
   try {
-    for (const { name, error } of loaded.damaged) options.onDamaged?.(name, error);
-    const rebuilt = loaded.damaged.length === 0 ? [] : await rebuildSegments(storage, keys, loaded.snapshot);
-    const snapshot = { ...loaded.snapshot, segments: [...loaded.snapshot.segments, ...rebuilt] };
+    const damaged = [...loaded.damaged, ...(checkFrames ? await openFrames(loaded.snapshot) : [])];
+    for (const { name, error } of damaged) options.onDamaged?.(name, error);
+    const names = new Set(damaged.map(({ name }) => name));
+    const sound = loaded.snapshot.segments.filter(({ name }) => !names.has(name));
+    const rest = { ...loaded.snapshot, segments: sound };
+    const isComplete = damaged.length === 0 && !findPacks;
+    const rebuilt = isComplete ? [] : await rebuildSegments(storage, keys, rest);
+    const snapshot = { ...rest, segments: [...sound, ...rebuilt] };
     return {
       snapshot,
       index: openChunkIndex(snapshot),
-      damaged: loaded.damaged,
+      damaged,
       [Symbol.dispose]: () => {
         loaded[Symbol.dispose]();
       },
@@ -65,6 +73,21 @@ export async function openIndexForReading(
     loaded[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Segments of which a frame does not open. */
+async function openFrames(snapshot: ChunkIndexSnapshot): Promise<DamagedSegment[]> {
+  const damaged: DamagedSegment[] = [];
+  for (const reader of readersOf(snapshot)) {
+    try {
+      reader.authenticate();
+    } catch (error) {
+      if (!isAppError(error, "ERR_DAMAGED")) throw error;
+      damaged.push({ name: reader.name, error });
+    }
+    await nextTurn();
+  }
+  return damaged;
 }
 
 /** Segments in memory for all packs that no segment of the snapshot names. */

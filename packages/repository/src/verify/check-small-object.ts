@@ -9,7 +9,7 @@ import { checkConfigMac, decodeConfig } from "../format/config.ts";
 import { checkNamedByHash, readHead, withoutChecksum } from "../format/head.ts";
 import { hashOfName } from "../format/object-names.ts";
 import { configKeyOf, type KeySet } from "../keys/key-set.ts";
-import { decodeSlot } from "../keys/slot.ts";
+import { decodeSlot, openSlotLabel } from "../keys/slot.ts";
 import type { SessionKeyring } from "../packs/session-keys.ts";
 import { decodeCondemned } from "../sessions/condemned.ts";
 import { decodeSessionBeat } from "../sessions/session-object.ts";
@@ -65,7 +65,8 @@ function decode(
       checkConfigMac(bytes, configKeyOf(keys));
       return;
     case "slot":
-      decodeSlot(bytes, name, keys.repository);
+      // Whether its root box opens, only the holder of its key can say; the label authenticates everything before it.
+      openSlotLabel(decodeSlot(bytes, name, keys.repository), keys.tableKey, name);
       return;
     case "copy": {
       const manifest = decodeManifest(bytes, hashOfName(name)?.toString("hex") ?? name, keys.repository);

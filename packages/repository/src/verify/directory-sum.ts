@@ -33,6 +33,12 @@ export class DirectorySum implements DirectorySumValues {
     this.#add(entries, at, at + INDEX_ENTRY_BYTES - 16);
   }
 
+  add(other: DirectorySumValues): void {
+    this.count += other.count;
+    this.low = (this.low + other.low) | 0;
+    this.high = (this.high + other.high) | 0;
+  }
+
   get values(): DirectorySumValues {
     return { count: this.count, low: this.low, high: this.high };
   }

@@ -17,9 +17,10 @@ import type { DamageReport } from "./report.ts";
 const TRIED_MAX = 200_000;
 
 export interface TouchedParts {
+  /** Of all packs, also those that no index segment names. */
   readonly index: ChunkIndex;
-  /** Of packs that no index segment names. */
-  readonly unindexed: ChunkIndex | undefined;
+  /** Of packs that an index segment names; undefined when that is all of them. */
+  readonly indexed: ChunkIndex | undefined;
   readonly packs: KnownPacks;
   readonly report: DamageReport;
   /** Absent without the read capability: then everything in a pack with a problem counts as lost. */
@@ -37,7 +38,13 @@ export class TouchedFinder {
 
   visitor(copy: ListedCopy): ReferenceVisitor {
     return {
-      chunk: (id, length, path) => this.#isReachable(id, length) || this.#tryChunk(copy, id, length, path),
+      chunk: (id, length, path) => {
+        this.#noteIfUnindexed(id);
+        return this.#isReachable(id, length) || this.#tryChunk(copy, id, length, path);
+      },
+      record: (id) => {
+        this.#noteIfUnindexed(id);
+      },
       lost: (id, error, path) => {
         this.#lose(copy, id, error.message, path);
       },
@@ -52,20 +59,19 @@ export class TouchedFinder {
   async #tryChunk(copy: ListedCopy, id: Buffer, length: number, path: Buffer): Promise<boolean> {
     const { index, packs } = this.#parts;
     for (const place of index.places(id)) {
-      if (place.chunkLength === length && packs.has(place.pack) && (await this.#isGood(place, id)))
-        return true;
+      if (packs.has(place.pack) && (await this.#isGood(place, id, length))) return true;
     }
     this.#lose(copy, id, undefined, path);
     return false;
   }
 
-  async #isGood(place: ChunkPlace, id: Buffer): Promise<boolean> {
+  async #isGood(place: ChunkPlace, id: Buffer, length: number): Promise<boolean> {
     const { reader } = this.#parts;
     if (reader === undefined) return false;
-    const key = `${place.pack.toString("latin1")}${String(place.offset)}/${String(place.chunkOffset)}`;
+    const key = `${place.pack.toString("latin1")}${String(place.offset)}/${id.toString("latin1")}`;
     const known = this.#tried.get(key);
     if (known !== undefined) return known;
-    const good = await isReadable(reader, place, id);
+    const good = await isReadable(reader, place, id, length);
     const [oldest] = this.#tried.keys();
     if (this.#tried.size >= TRIED_MAX && oldest !== undefined) this.#tried.delete(oldest);
     this.#tried.set(key, good);
@@ -74,7 +80,7 @@ export class TouchedFinder {
 
   /** Names the objects that something was lost with. */
   #lose(copy: ListedCopy, id: Buffer, message: string | undefined, path: Buffer): void {
-    const { index, unindexed, packs, report } = this.#parts;
+    const { index, packs, report } = this.#parts;
     const shown = showPath(path);
     const places = index.places(id);
     for (const place of places) {
@@ -83,22 +89,29 @@ export class TouchedFinder {
       report.touch(name, copy.id, shown);
     }
     if (places.length > 0) return;
-    const hidden = unindexed?.lookup(id);
-    const object = hidden === undefined ? `chunk ${id.toString("hex", 0, 8)}` : packName(hidden.pack);
-    report.add(
-      object,
-      hidden === undefined
-        ? "It is in no pack."
-        : "No index segment names it, but copies need what is in it.",
-    );
+    const object = `chunk ${id.toString("hex", 0, 8)}`;
+    report.add(object, "It is in no pack.");
     report.touch(object, copy.id, shown);
+  }
+
+  /** A restore looks into packs that no segment names, but a backup and a clean-up do not. */
+  #noteIfUnindexed(id: Buffer): void {
+    const { index, indexed, report } = this.#parts;
+    if (indexed === undefined || indexed.places(id).length > 0) return;
+    for (const { pack } of index.places(id)) {
+      report.add(packName(pack), "No index segment names it, but copies need what is in it.");
+    }
   }
 }
 
-async function isReadable(reader: RecordReader, place: ChunkPlace, id: Buffer): Promise<boolean> {
+async function isReadable(
+  reader: RecordReader,
+  place: ChunkPlace,
+  id: Buffer,
+  length: number,
+): Promise<boolean> {
   try {
-    await reader.readChunkAt(place, id);
-    return true;
+    return (await reader.readChunkAt(place, id)).length === length;
   } catch (error) {
     if (!isPassable(error)) throw error;
     return false;

@@ -4,8 +4,10 @@
  * @module
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { isAppError } from "@holdfast/kernel";
 import { INDEX_ENTRY_BYTES, PACK_ROW_BYTES, packNumberAt } from "../chunk-index/entry.ts";
 import { type ChunkIndexSnapshot, readersOf } from "../chunk-index/index.ts";
+import type { SegmentReader } from "../chunk-index/segment-reader.ts";
 import { packName } from "../format/object-names.ts";
 import type { KeySet } from "../keys/key-set.ts";
 import type { Storage } from "@holdfast/storage";
@@ -21,26 +23,41 @@ export interface IndexedPackSum {
   length: number;
 }
 
-/** By the pack's hash (latin1). Entries that two segments repeat are counted twice. @throws AppError `ERR_DAMAGED`. */
+/**
+ * By the pack's hash (latin1). Entries that two segments repeat are counted twice. Segments that break the format, which the
+ * check of objects tells, are left out.
+ */
 export async function sumIndex(snapshot: ChunkIndexSnapshot): Promise<Map<string, IndexedPackSum>> {
   const sums = new Map<string, IndexedPackSum>();
   for (const reader of readersOf(snapshot)) {
-    const packs = reader.readPacks();
-    const rows = Array.from({ length: packs.length / PACK_ROW_BYTES }, (_, row) => {
-      const at = row * PACK_ROW_BYTES;
-      const key = packs.toString("latin1", at, at + ID_BYTES);
-      const known = sums.get(key) ?? { sum: new DirectorySum(), length: packs.readUInt32LE(at + ID_BYTES) };
-      sums.set(key, known);
-      return known.sum;
-    });
-    for (const entries of reader.iterate()) {
-      for (let at = 0; at < entries.length; at += INDEX_ENTRY_BYTES) {
-        rows[packNumberAt(entries, at)]?.addIndexEntry(entries, at);
-      }
+    for (const { key, sum, length } of sumSegment(reader)) {
+      const known = sums.get(key);
+      if (known === undefined) sums.set(key, { sum, length });
+      else known.sum.add(sum);
     }
     await nextTurn();
   }
   return sums;
+}
+
+function sumSegment(reader: SegmentReader): readonly (IndexedPackSum & { readonly key: string })[] {
+  try {
+    const packs = reader.readPacks();
+    const rows = Array.from({ length: packs.length / PACK_ROW_BYTES }, (_, row) => {
+      const at = row * PACK_ROW_BYTES;
+      const key = packs.toString("latin1", at, at + ID_BYTES);
+      return { key, sum: new DirectorySum(), length: packs.readUInt32LE(at + ID_BYTES) };
+    });
+    for (const entries of reader.iterate()) {
+      for (let at = 0; at < entries.length; at += INDEX_ENTRY_BYTES) {
+        rows[packNumberAt(entries, at)]?.sum.addIndexEntry(entries, at);
+      }
+    }
+    return rows;
+  } catch (error) {
+    if (isAppError(error, "ERR_DAMAGED")) return [];
+    throw error;
+  }
 }
 
 /**

@@ -111,6 +111,7 @@ class Verification {
     this.#throwIfUnknown(wanted, objects);
     const opened = await openIndexForReading(this.#storage, this.#keys, {
       cacheDir: this.#repository.ports.cacheDir,
+      checkFrames: true,
       signal: this.#signal,
       onDamaged: (name, error) => {
         this.#report.add(name, error.message);
@@ -257,14 +258,21 @@ class Verification {
   }
 
   async #findTouched(copies: readonly ListedCopy[], opened: OpenedIndex, packs: KnownPacks): Promise<void> {
-    const { index, snapshot } = opened;
+    const { snapshot } = opened;
     const rebuilt = await rebuildSegments(this.#storage, this.#keys, snapshot);
-    const unindexed = rebuilt.length === 0 ? undefined : openChunkIndex({ ...snapshot, segments: rebuilt });
-    const reader =
-      this.#decoder === undefined ? undefined : new RecordReader(this.#storage, index, this.#decoder);
-    const finder = new TouchedFinder({ index, unindexed, packs, report: this.#report, reader });
-    const walk = this.#newWalk(opened);
-    for (const copy of copies) await walk.walkCopy(copy, finder.visitor(copy));
+    // What only packs tell that no segment names is found as well: a restore looks there, too.
+    const index = openChunkIndex({ ...snapshot, segments: [...snapshot.segments, ...rebuilt] });
+    const indexed = rebuilt.length === 0 ? undefined : opened.index;
+    // With session keys of packs alone, as a restore has them: those of manifests would hide a damaged envelope.
+    const decoder = this.#decoder === undefined ? undefined : new RecordDecoder(this.#keys);
+    const reader = decoder === undefined ? undefined : new RecordReader(this.#storage, index, decoder);
+    const finder = new TouchedFinder({ index, indexed, packs, report: this.#report, reader });
+    const walk = this.#newWalk({ ...opened, index });
+    try {
+      for (const copy of copies) await walk.walkCopy(copy, finder.visitor(copy));
+    } finally {
+      decoder?.wipe();
+    }
   }
 
   #throwIfUnknown(wanted: readonly string[] | undefined, objects: readonly ListedObject[]): void {

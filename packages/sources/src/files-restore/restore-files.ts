@@ -27,7 +27,7 @@ export async function restoreFiles(repository: Repository, request: RestoreReque
   const started = performance.now();
   if (request.copy.table.kind !== "files") throw notFiles(request.copy.id);
   const { signal } = request;
-  using reader = await openCopyReader(repository, { signal });
+  using reader = await openCopyReader(repository, { signal, checkIndex: true });
   const totals = new RestoreTotals(request);
   if (request.dryRun === true) await countWanted(request, reader.readRecord, totals);
   else await restore(repository, request, reader, totals);
