@@ -15,11 +15,7 @@ import type { RecordDecoder } from "./record-decoder.ts";
 /** Plaintext of bundles and pages that is kept: neighbours are usually asked for next. */
 const CACHED_RECORDS_MAX = 16;
 /** What is wrong with one place of a chunk and may be right at another. */
-const PASSABLE: ReadonlySet<string> = new Set([
-  "ERR_DAMAGED",
-  "ERR_FORMAT_VERSION",
-  "ERR_STORAGE_NOT_FOUND",
-]);
+const PASSABLE: ReadonlySet<string> = new Set(["ERR_DAMAGED", "ERR_FORMAT_VERSION", "ERR_STORAGE_NOT_FOUND"]);
 
 export class RecordReader {
   readonly #storage: Storage;
