@@ -18,6 +18,8 @@ import { type QueuedRecord, RecordQueue } from "./record-queue.ts";
 import { type ReadRefs, RefsReader } from "./refs-reader.ts";
 
 export interface MarkOptions {
+  /** The manifests are not in this storage, so that none can be seen to be forgotten. */
+  readonly unpublished?: boolean;
   /** Hex SHA-256 of packs that count only where a chunk has no other place. */
   readonly avoid?: ReadonlySet<string>;
   readonly signal?: AbortSignal;
@@ -48,7 +50,7 @@ export async function markLive(
       const marker = new Marker(repository, loaded, options);
       await marker.mark(wanted);
       if (marker.missing === undefined) return await marker.settle();
-      if (attempt === ATTEMPTS_MAX) throw marker.missing;
+      if (attempt === ATTEMPTS_MAX || options.unpublished === true) throw marker.missing;
       loaded[Symbol.dispose]();
     } catch (error) {
       loaded[Symbol.dispose]();

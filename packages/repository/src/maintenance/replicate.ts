@@ -192,7 +192,7 @@ class Replication {
   async #isComplete(copy: ListedCopy): Promise<boolean> {
     if (this.#damagedPacks.size === 0) return true;
     try {
-      (await markLive(this.#target.repository, [copy]))[Symbol.dispose]();
+      (await markLive(this.#target.repository, [copy], { unpublished: true }))[Symbol.dispose]();
       return true;
     } catch (error) {
       if (isAppError(error, "ERR_DAMAGED")) return false;
