@@ -47,7 +47,15 @@ export class RefsReader {
   ): Promise<void> {
     const runs = runsOf(records).toReversed();
     const work = async (): Promise<void> => {
-      for (let run = runs.pop(); run !== undefined; run = runs.pop()) await this.#readRun(run, found);
+      for (let run = runs.pop(); run !== undefined; run = runs.pop()) {
+        try {
+          await this.#readRun(run, found);
+        } catch (error) {
+          // Nobody waits for the others any more.
+          runs.length = 0;
+          throw error;
+        }
+      }
     };
     await Promise.all(Array.from({ length: READS_AT_ONCE }, work));
   }

@@ -87,7 +87,9 @@ export class Sweeper {
       const work = async (): Promise<void> => {
         for (let name = queue.pop(); name !== undefined; name = queue.pop()) await storage.delete(name);
       };
-      await Promise.all(Array.from({ length: DELETIONS_AT_ONCE }, work));
+      // All of them have ended before anybody goes on, or gives up.
+      const results = await Promise.allSettled(Array.from({ length: DELETIONS_AT_ONCE }, work));
+      for (const result of results) if (result.status === "rejected") throw result.reason;
     }
   }
 }
