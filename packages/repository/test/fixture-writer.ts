@@ -42,6 +42,8 @@ import { keyOf } from "../src/tree/paths.ts";
 import type { RecordSink } from "../src/tree/records.ts";
 import { TreeWriter } from "../src/tree/tree-writer.ts";
 
+export { type RawRecord, writeRawCopy } from "./fixture-raw-copy.ts";
+
 export const GCM_HIGH: Suite = suiteFor("gcm", "high");
 export const CBC_LOW: Suite = suiteFor("cbc", "low");
 export const ALL_SUITES: readonly Suite[] = SUITES;

@@ -1,19 +1,9 @@
 /** Restoring files: every kind of entry byte by byte, policies, and what is damaged. */
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import fs from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite, test, type TestContext } from "node:test";
-import {
-  listCopies,
-  RecordDecoder,
-  type Repository,
-  resolveCopy,
-  withDetails,
-  type Copy,
-} from "@holdfast/repository";
+import { suite, test } from "node:test";
 import {
   CBC_LOW,
   type FixtureEntry,
@@ -21,43 +11,15 @@ import {
   newRepository,
   writeCopy,
 } from "@holdfast/repository/fixture-writer";
-import { openLocalStorage, type Storage } from "@holdfast/storage";
-import { type RestoreNotice, type RestoreRequest, restoreFiles } from "../src/files-restore/index.ts";
-
-async function scratch(context: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "holdfast-restore-test-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function copyOf(repository: Repository, id: string): Promise<Copy> {
-  const decoder = new RecordDecoder(repository.keys);
-  const list = await listCopies(repository.ports.storage, repository.keys);
-  return resolveCopy(withDetails(list, repository.keys, decoder.keyring), id);
-}
-
-interface Restored {
-  readonly summary: Awaited<ReturnType<typeof restoreFiles>>;
-  readonly notices: readonly RestoreNotice[];
-}
-
-async function restore(
-  repository: Repository,
-  id: string,
-  target: string,
-  request: Partial<RestoreRequest> = {},
-): Promise<Restored> {
-  const notices: RestoreNotice[] = [];
-  const copy = await copyOf(repository, id);
-  const summary = await restoreFiles(repository, {
-    copy,
-    target,
-    existing: "skip",
-    onWarning: (notice) => notices.push(notice),
-    ...request,
-  });
-  return { summary, notices };
-}
+import { dumpFile } from "../src/files-restore/index.ts";
+import {
+  copyOf,
+  digest,
+  digestOf,
+  localRepository,
+  restore,
+  scratchFolder,
+} from "./restore-files-fixture.ts";
 
 const SPARSE = { hole: 3 * 1024 * 1024, data: randomBytes(100_000), zero: 200_000 };
 const LARGE = randomBytes(9 * 1024 * 1024 + 17);
@@ -78,26 +40,6 @@ const ENTRIES: readonly FixtureEntry[] = [
   { kind: "fifo", path: "srv/pipe", mode: 0o622 },
   { kind: "file", path: Buffer.from([0x73, 0x72, 0x76, 0x2f, 0xff, 0x0a]), content: Buffer.from("odd name") },
 ];
-
-async function localRepository(
-  context: TestContext,
-  cipherSuite = GCM_HIGH,
-): Promise<{ repository: Repository; storage: Storage; folder: string }> {
-  const folder = await scratch(context);
-  const storage = await openLocalStorage(join(folder, "repository"), { create: true });
-  const { repository } = await newRepository(cipherSuite, storage);
-  return { repository, storage, folder };
-}
-
-function digest(path: string | Buffer): string {
-  return createHash("sha256").update(fs.readFileSync(path)).digest("hex");
-}
-
-function digestOf(...parts: readonly Uint8Array[]): string {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return hash.digest("hex");
-}
 
 function assertTree(target: string): void {
   const at = (path: string): string => join(target, "srv", path);
@@ -141,7 +83,7 @@ for (const cipherSuite of [GCM_HIGH, CBC_LOW]) {
     });
 
     test("gives back every kind of entry from a storage without files", async (context) => {
-      const folder = await scratch(context);
+      const folder = await scratchFolder(context);
       const { repository } = await newRepository(cipherSuite);
       const id = await writeCopy(repository, ENTRIES);
       const { summary } = await restore(repository, id, folder);
@@ -150,3 +92,24 @@ for (const cipherSuite of [GCM_HIGH, CBC_LOW]) {
     });
   });
 }
+
+suite("dump", () => {
+  test("streams every form of content", async (context) => {
+    const { repository } = await localRepository(context);
+    const copy = await copyOf(repository, await writeCopy(repository, ENTRIES));
+    const dumped = async (path: string): Promise<string> =>
+      digestOf(...(await Array.fromAsync(dumpFile(repository, copy, Buffer.from(path)))));
+    for (const entry of ENTRIES) {
+      if (entry.kind !== "file" || !(entry.content instanceof Uint8Array) || Buffer.isBuffer(entry.path))
+        continue;
+      assert.equal(await dumped(entry.path), digestOf(entry.content));
+    }
+    assert.equal(
+      await dumped("srv/sparse"),
+      digestOf(Buffer.alloc(SPARSE.hole), SPARSE.data, Buffer.alloc(SPARSE.zero)),
+    );
+    for (const path of ["srv", "srv/nothing", "srv/link"]) {
+      await assert.rejects(dumped(path), { code: "ERR_PATH_NOT_FOUND" });
+    }
+  });
+});

@@ -21,7 +21,9 @@ interface Seat {
 }
 
 export class WorkerPool {
-  readonly #seats: Seat[];
+  readonly #seats: Seat[] = [];
+  readonly #newSeat: () => Seat;
+  readonly #seatsMax: number;
   readonly #stop: Int32Array;
   #failure: Error | undefined;
   /** Wakes whoever waits for room or for the end. */
@@ -35,7 +37,8 @@ export class WorkerPool {
   ) {
     const stop = new SharedArrayBuffer(4);
     this.#stop = new Int32Array(stop);
-    this.#seats = Array.from({ length: count }, () => this.#start(storage, { ...setup, stop }, signal));
+    this.#newSeat = () => this.#start(storage, { ...setup, stop }, signal);
+    this.#seatsMax = count;
   }
 
   /** Waits until there is room, then gives the task to the thread with the least to do. @throws what a thread threw. */
@@ -46,8 +49,7 @@ export class WorkerPool {
   ): Promise<void> {
     for (;;) {
       this.#throwIfFailed();
-      const seat = this.#seats.toSorted((a, b) => a.waiting.length - b.waiting.length)[0];
-      if (seat === undefined) throw new Error("a restore has no threads");
+      const seat = this.#freest();
       if (seat.waiting.length < TASKS_PER_WORKER) {
         seat.waiting.push(onDone);
         post(seat.worker, task, transfer);
@@ -80,6 +82,16 @@ export class WorkerPool {
     if (this.#failure !== undefined) for (const seat of this.#seats) seat.objects[Symbol.dispose]();
     await Promise.all(this.#seats.map((seat) => seat.ended));
     for (const seat of this.#seats) seat.objects[Symbol.dispose]();
+  }
+
+  /** Starts a thread only when the others have something to do: a small restore needs one. */
+  #freest(): Seat {
+    const [seat] = this.#seats.toSorted((a, b) => a.waiting.length - b.waiting.length);
+    if (seat !== undefined && (seat.waiting.length === 0 || this.#seats.length >= this.#seatsMax))
+      return seat;
+    const started = this.#newSeat();
+    this.#seats.push(started);
+    return started;
   }
 
   #start(storage: Storage, setup: Omit<WorkerSetup, "objects">, signal: AbortSignal | undefined): Seat {
