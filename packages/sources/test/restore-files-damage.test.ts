@@ -5,7 +5,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { SUITE_NONE } from "@holdfast/crypto";
-import { ByteWriter, isAppError } from "@holdfast/kernel";
+import { ByteWriter, isAppError, systemClock } from "@holdfast/kernel";
 import { encodeEntry, type Entry, RECORD_TYPES } from "@holdfast/repository";
 import {
   CBC_LOW,
@@ -15,7 +15,7 @@ import {
   writeCopy,
   writeRawCopy,
 } from "@holdfast/repository/fixture-writer";
-import { faultOn, FaultStorage, MemoryStorage, type Storage } from "@holdfast/storage";
+import { faultOn, FaultStorage, ListHistory, MemoryStorage, type Storage } from "@holdfast/storage";
 import {
   digest,
   digestOf,
@@ -140,6 +140,46 @@ for (const cipherSuite of [GCM_HIGH, CBC_LOW, SUITE_NONE]) {
     });
   });
 }
+
+suite("what was moved meanwhile", () => {
+  test("is found where it is now", async (context) => {
+    const folder = await scratchFolder(context);
+    const memory = new MemoryStorage();
+    const history = new ListHistory();
+    let nowMs = 1000;
+    const clock = { ...systemClock, now: () => nowMs };
+    const { repository } = await newRepository(GCM_HIGH, new FaultStorage(memory, { history, clock }));
+    const id = await writeCopy(repository, ENTRIES);
+    const moved = await packNames(memory);
+    nowMs = 3000;
+    await writeCopy(repository, ENTRIES, { withoutDeduplication: true });
+    for (const name of moved) await memory.delete(name);
+    // The reader knows the segments of the time before; when it misses a pack it lists them again.
+    const reading = new FaultStorage(memory, {
+      history,
+      clock,
+      plan: faultOn(
+        ({ kind, name }) => kind === "list" && name === "index/",
+        { kind: "stale-list", ms: 1500 },
+        0,
+      ),
+    });
+    const stale = { ...repository, ports: { ...repository.ports, storage: reading } };
+    const { summary, notices } = await restore(stale, id, folder);
+    assert.deepEqual(notices, []);
+    assert.equal(summary.damaged, 0);
+    assertWhole(folder, PATHS);
+  });
+
+  test("is found in packs that no index segment names", async (context) => {
+    const { repository, storage, folder } = await localRepository(context);
+    const id = await writeCopy(repository, ENTRIES);
+    for await (const { name } of storage.list("index/")) await storage.delete(name);
+    const { notices } = await restore(repository, id, join(folder, "out"));
+    assert.deepEqual(notices, []);
+    assertWhole(join(folder, "out"), PATHS);
+  });
+});
 
 suite("a storage that fails", () => {
   test("ends a restore with its own error, and leaves nothing half", async (context) => {

@@ -15,7 +15,7 @@ import type { EntryPlace, RestoreOutcome } from "../restore-tree/outcome.ts";
 import { isBigFile, type TargetTree } from "../restore-tree/target.ts";
 import { damagedNotice } from "./damaged-notice.ts";
 import { metadataOf } from "./entry-metadata.ts";
-import type { Notice, RangeTask, TaskDone } from "./messages.ts";
+import type { Notice, RangeTask } from "./messages.ts";
 import { RANGE_BYTES } from "./sizes.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
@@ -25,16 +25,22 @@ const ID_BYTES = 32;
 export interface BigFileEnd {
   readonly entry: FileEntry;
   readonly place: EntryPlace;
-  /** Undefined when it was left out; the notices tell why. */
+  /** Undefined when it was left out. */
   readonly outcome: RestoreOutcome | undefined;
-  readonly notices: readonly Notice[];
+  /** Why it was left out. */
+  readonly problem: Notice | undefined;
+  /** The problem is damaged or missing data. */
+  readonly isDamaged: boolean;
 }
 
 interface OpenFile {
   readonly file: BigFile;
   readonly entry: FileEntry;
-  readonly notices: Notice[];
   readonly onEnd: (end: BigFileEnd) => void;
+  /** The first one counts: stretches of a damaged file say the same. */
+  problem: Notice | undefined;
+  isDamaged: boolean;
+  bytes: number;
   pending: number;
   allHandedOut: boolean;
 }
@@ -60,12 +66,13 @@ export class BigFiles {
 
   /** Hands all of the file out; it is complete when `onEnd` is called, which may be later. */
   async restore(place: EntryPlace, entry: FileEntry, onEnd: (end: BigFileEnd) => void): Promise<void> {
-    const begun = this.#target.beginFile(place, entry.size);
-    if (!isBigFile(begun)) {
-      onEnd({ entry, place, outcome: begun, notices: [] });
+    const file = this.#target.beginFile(place, entry.size);
+    if (!isBigFile(file)) {
+      onEnd({ entry, place, outcome: file, problem: undefined, isDamaged: false });
       return;
     }
-    const open: OpenFile = { file: begun, entry, notices: [], onEnd, pending: 0, allHandedOut: false };
+    const state = { problem: undefined, isDamaged: false, bytes: 0, pending: 0, allHandedOut: false };
+    const open: OpenFile = { file, entry, onEnd, ...state };
     this.#open.add(open);
     await this.#handOut(open);
     open.allHandedOut = true;
@@ -92,53 +99,46 @@ export class BigFiles {
         await this.#submit(open, range);
         range = [];
         bytes = 0;
-        if (open.notices.some((notice) => notice.damaged)) return;
+        if (open.problem !== undefined) return;
       }
     } catch (error) {
       if (!isPassable(error)) throw error;
-      open.notices.push(damagedNotice(open.file.place, error));
+      open.problem ??= damagedNotice(open.file.place, error);
+      open.isDamaged = true;
       return;
     }
     if (range.length > 0) await this.#submit(open, range);
   }
 
   async #submit(open: OpenFile, range: readonly PlacedSegment[]): Promise<void> {
-    const task = rangeTask(open.file, range);
     open.pending += 1;
-    await this.#pool.submit(task, [task.offsets.buffer, task.lengths.buffer, task.ids.buffer], (done) => {
-      this.#received(open, done);
+    await this.#pool.submitRange(rangeTask(open.file, range), ({ bytes, problem, isDamaged }) => {
+      open.pending -= 1;
+      open.problem ??= problem;
+      open.isDamaged ||= isDamaged;
+      open.bytes += bytes;
+      this.#onBytes(bytes);
+      this.#endIfDone(open);
     });
-  }
-
-  #received(open: OpenFile, done: TaskDone): void {
-    open.pending -= 1;
-    open.notices.push(...done.notices);
-    this.#onBytes(done.bytes);
-    this.#endIfDone(open);
   }
 
   #endIfDone(open: OpenFile): void {
     if (open.pending > 0 || !open.allHandedOut) return;
     this.#open.delete(open);
-    const { file, entry, onEnd } = open;
-    // Several stretches of a damaged file say the same.
-    const notices = open.notices.slice(0, 1);
-    if (notices.length > 0) this.#target.abandonFile(file);
-    const outcome = notices.length > 0 ? undefined : this.#target.finishFile(file, metadataOf(entry));
-    onEnd({ entry, place: file.place, outcome, notices });
+    const { file, entry, onEnd, problem, isDamaged } = open;
+    if (problem !== undefined) {
+      this.#target.abandonFile(file);
+      this.#onBytes(-open.bytes);
+    }
+    const outcome = problem === undefined ? this.#target.finishFile(file, metadataOf(entry)) : undefined;
+    onEnd({ entry, place: file.place, outcome, problem, isDamaged });
   }
 }
 
 /** Zeros make segments without content, of which a task could otherwise hold any number. */
 const RANGE_SEGMENTS = 4096;
 
-interface OwnedRangeTask extends RangeTask {
-  readonly offsets: Float64Array<ArrayBuffer>;
-  readonly lengths: Float64Array<ArrayBuffer>;
-  readonly ids: Uint8Array<ArrayBuffer>;
-}
-
-function rangeTask(file: BigFile, range: readonly PlacedSegment[]): OwnedRangeTask {
+function rangeTask(file: BigFile, range: readonly PlacedSegment[]): RangeTask {
   const offsets = new Float64Array(range.length);
   const lengths = new Float64Array(range.length);
   const ids = new Uint8Array(range.length * ID_BYTES);

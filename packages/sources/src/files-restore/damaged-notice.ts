@@ -10,6 +10,5 @@ export function damagedNotice(place: EntryPlace, error: AppError): Notice {
     path,
     code: "ERR_DAMAGED",
     message: `${displayPath(path)}: left out, because its data is damaged. ${error.message}`,
-    damaged: true,
   };
 }

@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { AppError, ByteReader } from "@holdfast/kernel";
+import { AppError } from "@holdfast/kernel";
 import {
-  decodeEntry,
   type Entry,
   type FileEntry,
   isPassable,
@@ -22,11 +21,20 @@ import type { EntryPlace, RestoreOutcome, RestoreWarning } from "../restore-tree
 import { isBigFile, openTarget, type TargetTree } from "../restore-tree/target.ts";
 import { damagedNotice } from "./damaged-notice.ts";
 import { metadataOf } from "./entry-metadata.ts";
-import type { EntriesTask, LinkedEntry, Notice, RangeTask, Task, TaskDone, WorkerSetup } from "./messages.ts";
+import type {
+  DamagedEntry,
+  EntriesDone,
+  EntriesTask,
+  LinkedEntry,
+  Notice,
+  RangeDone,
+  RangeTask,
+  Task,
+  WorkerSetup,
+} from "./messages.ts";
+import { readSections, sectionOf } from "./section-writer.ts";
 import { WHOLE_FILE_BYTES_MAX } from "./sizes.ts";
 
-const PATH_BYTES_MAX = 2 * 1024 * 1024;
-const ENTRIES_MAX = 1_000_000;
 const INDEX_FRAMES = 192;
 const ID_BYTES = 32;
 const NO_ID = Buffer.alloc(ID_BYTES);
@@ -36,6 +44,7 @@ interface Tally {
   skipped: number;
   bytes: number;
   readonly notices: Notice[];
+  readonly damaged: DamagedEntry[];
   readonly linked: LinkedEntry[];
 }
 
@@ -62,11 +71,8 @@ export class EntryRestorer {
   }
 
   /** @throws AppError when the restore as a whole cannot go on. */
-  run(task: Task): TaskDone {
-    const tally: Tally = { files: 0, skipped: 0, bytes: 0, notices: [], linked: [] };
-    if (task.kind === "entries") this.#entries(task, tally);
-    else this.#range(task, tally);
-    return { kind: "done", ...tally };
+  run(task: Task): EntriesDone | RangeDone {
+    return task.kind === "entries" ? this.#entries(task) : this.#range(task);
   }
 
   close(): void {
@@ -75,16 +81,13 @@ export class EntryRestorer {
     this.#target.close();
   }
 
-  #entries(task: EntriesTask, tally: Tally): void {
-    const reader = new ByteReader(task.sections, "A task of the restore");
-    while (reader.left > 0) {
-      const folder = reader.blob(PATH_BYTES_MAX);
-      const count = reader.varint(ENTRIES_MAX);
-      for (let index = 0; index < count; index += 1) {
-        this.#throwIfStopped();
-        this.#entry(folder, decodeEntry(reader), tally);
-      }
+  #entries(task: EntriesTask): EntriesDone {
+    const tally: Tally = { files: 0, skipped: 0, bytes: 0, notices: [], damaged: [], linked: [] };
+    for (const { folder, entry } of readSections(task.sections)) {
+      this.#throwIfStopped();
+      this.#entry(folder, entry, tally);
     }
+    return { kind: "done", ...tally };
   }
 
   #entry(folder: Buffer, entry: Entry, tally: Tally): void {
@@ -94,7 +97,7 @@ export class EntryRestorer {
       outcome = this.#make(place, entry);
     } catch (error) {
       if (!isPassable(error)) throw error;
-      tally.notices.push(damagedNotice(place, error));
+      tally.damaged.push({ notice: damagedNotice(place, error), section: sectionOf(folder, entry) });
     }
     if (outcome !== undefined) this.#count(entry, place, outcome, tally);
     if (entry.link !== undefined) tally.linked.push({ ...entry.link, place: placeToLink(folder, outcome) });
@@ -113,7 +116,7 @@ export class EntryRestorer {
     if (entry.changedWhileRead) {
       const path = joinPath(place.folder, outcome.name);
       const message = `${displayPath(path)}: it changed while it was backed up, so that its content may be a mixture.`;
-      tally.notices.push({ path, code: "ERR_SOURCE_CHANGED", message, damaged: false });
+      tally.notices.push({ path, code: "ERR_SOURCE_CHANGED", message });
     }
   }
 
@@ -183,10 +186,11 @@ export class EntryRestorer {
     return { result: "failed", name: place.name, warnings: [failure] };
   }
 
-  #range(task: RangeTask, tally: Tally): void {
+  #range(task: RangeTask): RangeDone {
     const place = { folder: Buffer.from(task.folder), name: Buffer.from(task.name) };
     const file = { place, temporaryName: NO_ID, fd: task.fd };
     const ids = Buffer.from(task.ids.buffer, task.ids.byteOffset, task.ids.length);
+    let bytes = 0;
     try {
       for (let index = 0; index < task.offsets.length; index += 1) {
         this.#throwIfStopped();
@@ -194,15 +198,14 @@ export class EntryRestorer {
         const length = task.lengths[index] ?? 0;
         const segment: Segment = id.equals(NO_ID) ? { kind: "zero", length } : { kind: "data", length, id };
         const warning = this.#writeSegment(file, segment, task.offsets[index] ?? 0);
-        if (warning !== undefined) {
-          tally.notices.push(noticeOf(warning));
-          return;
-        }
-        tally.bytes += length;
+        if (warning !== undefined)
+          return { kind: "range-done", bytes, problem: noticeOf(warning), isDamaged: false };
+        bytes += length;
       }
+      return { kind: "range-done", bytes, problem: undefined, isDamaged: false };
     } catch (error) {
       if (!isPassable(error)) throw error;
-      tally.notices.push(damagedNotice(place, error));
+      return { kind: "range-done", bytes, problem: damagedNotice(place, error), isDamaged: true };
     }
   }
 
@@ -235,5 +238,5 @@ function placeToLink(folder: Buffer, outcome: RestoreOutcome | undefined): Linke
 }
 
 function noticeOf(warning: RestoreWarning): Notice {
-  return { path: warning.path, code: warning.code, message: warning.message, damaged: false };
+  return { path: warning.path, code: warning.code, message: warning.message };
 }

@@ -22,7 +22,7 @@ export interface WorkerSetup {
 /** Entries but folders and large files: sections as in a page, but with the paths in the target. */
 export interface EntriesTask {
   readonly kind: "entries";
-  readonly sections: Uint8Array;
+  readonly sections: Uint8Array<ArrayBuffer>;
 }
 
 /** A stretch of a large file; item `i` of each array belongs to segment `i`. */
@@ -31,10 +31,10 @@ export interface RangeTask {
   readonly fd: number;
   readonly folder: Uint8Array;
   readonly name: Uint8Array;
-  readonly offsets: Float64Array;
-  readonly lengths: Float64Array;
+  readonly offsets: Float64Array<ArrayBuffer>;
+  readonly lengths: Float64Array<ArrayBuffer>;
   /** 32 bytes each; all zero for zeros that take space. */
-  readonly ids: Uint8Array;
+  readonly ids: Uint8Array<ArrayBuffer>;
 }
 
 export type Task = EntriesTask | RangeTask;
@@ -48,8 +48,13 @@ export interface Notice {
   readonly path: Uint8Array;
   readonly code: ErrorCode;
   readonly message: string;
-  /** The entry was left out because its data is damaged. */
-  readonly damaged: boolean;
+}
+
+/** An entry that was left out because its data is damaged or missing; it may be tried again. */
+export interface DamagedEntry {
+  readonly notice: Notice;
+  /** The entry as a section of a task. */
+  readonly section: Uint8Array;
 }
 
 /** How an entry ended that has other names: these become links to it. */
@@ -60,13 +65,23 @@ export interface LinkedEntry {
   readonly place: { readonly folder: Uint8Array; readonly name: Uint8Array } | undefined;
 }
 
-export interface TaskDone {
+export interface EntriesDone {
   readonly kind: "done";
   readonly files: number;
   readonly skipped: number;
   readonly bytes: number;
   readonly notices: readonly Notice[];
+  readonly damaged: readonly DamagedEntry[];
   readonly linked: readonly LinkedEntry[];
+}
+
+export interface RangeDone {
+  readonly kind: "range-done";
+  readonly bytes: number;
+  /** Why the file cannot be completed. */
+  readonly problem: Notice | undefined;
+  /** The problem is damaged or missing data. */
+  readonly isDamaged: boolean;
 }
 
 /** The restore as a whole cannot go on. */
@@ -75,4 +90,4 @@ export interface TaskFailed {
   readonly error: ErrorRecord;
 }
 
-export type Reply = TaskDone | TaskFailed;
+export type Reply = EntriesDone | RangeDone | TaskFailed;

@@ -5,7 +5,13 @@
  */
 import { availableParallelism } from "node:os";
 import { AppError } from "@holdfast/kernel";
-import { type CopyReader, openCopyReader, readingKeys, type Repository } from "@holdfast/repository";
+import {
+  type ChunkIndexSnapshot,
+  type CopyReader,
+  openCopyReader,
+  readingKeys,
+  type Repository,
+} from "@holdfast/repository";
 import { openTarget } from "../restore-tree/target.ts";
 import { countWanted } from "./count-wanted.ts";
 import type { RestoreRequest, RestoreSummary } from "./request.ts";
@@ -27,7 +33,7 @@ export async function restoreFiles(repository: Repository, request: RestoreReque
   const started = performance.now();
   if (request.copy.table.kind !== "files") throw notFiles(request.copy.id);
   const { signal } = request;
-  using reader = await openCopyReader(repository, { signal, checkIndex: true });
+  using reader = await openCopyReader(repository, { signal });
   const totals = new RestoreTotals(request);
   if (request.dryRun === true) await countWanted(request, reader.readRecord, totals);
   else await restore(repository, request, reader, totals);
@@ -42,21 +48,26 @@ async function restore(
 ): Promise<void> {
   const { copy, existing, owners, signal } = request;
   const target = openTarget(request.target, { existing, ...(owners === undefined ? {} : { owners }) });
-  const setup = {
-    keys: readingKeys(repository.keys),
-    snapshot: reader.snapshot,
-    target: request.target,
-    existing,
-    owners,
-  };
   const workers = request.workers ?? Math.min(WORKERS_MAX, Math.max(WORKERS_MIN, availableParallelism()));
-  const pool = new WorkerPool(repository.ports.storage, setup, workers, signal);
+  const keys = readingKeys(repository.keys);
+  const newPool = (snapshot: ChunkIndexSnapshot): WorkerPool => {
+    const setup = { keys, snapshot, target: request.target, existing, owners };
+    return new WorkerPool(repository.ports.storage, setup, workers, signal);
+  };
+  let pool = newPool(reader.snapshot);
   const cancel = (): void => {
     pool.fail(cancelled(signal));
   };
   signal?.addEventListener("abort", cancel, { once: true });
   if (signal?.aborted === true) cancel();
-  const run = new RestoreRun({ copy, request, readRecord: reader.readRecord, target, pool, totals });
+  const secondPool = async (): Promise<WorkerPool> => {
+    await pool.close();
+    pool = newPool(await reader.secondLook());
+    if (signal?.aborted === true) cancel();
+    return pool;
+  };
+  const { readRecord } = reader;
+  const run = new RestoreRun({ copy, request, readRecord, target, pool, secondPool, totals });
   try {
     await run.run();
     if (request.durable === true) target.sync();

@@ -11,10 +11,11 @@ import type { TargetTree } from "../restore-tree/target.ts";
 import { BigFiles, type BigFileEnd } from "./big-files.ts";
 import { FolderPlan } from "./folder-plan.ts";
 import { HardLinks, type LaterName } from "./hard-links.ts";
-import type { Notice, TaskDone } from "./messages.ts";
+import type { DamagedEntry, EntriesDone, Notice } from "./messages.ts";
 import type { RestoreRequest } from "./request.ts";
 import type { RestoreTotals } from "./restore-totals.ts";
-import { SectionWriter } from "./section-writer.ts";
+import { SecondChances } from "./second-chances.ts";
+import { readSections, sectionOf, SectionWriter } from "./section-writer.ts";
 import { TASK_BYTES, TASK_ENTRIES, WHOLE_FILE_BYTES_MAX } from "./sizes.ts";
 import type { WorkerPool } from "./worker-pool.ts";
 
@@ -24,6 +25,8 @@ export interface RestoreRunParts {
   readonly readRecord: ReadRecord;
   readonly target: TargetTree;
   readonly pool: WorkerPool;
+  /** Ends the present threads and starts new ones with a second look at the index. */
+  readonly secondPool: () => Promise<WorkerPool>;
   readonly totals: RestoreTotals;
 }
 
@@ -31,25 +34,25 @@ export class RestoreRun {
   readonly #parts: RestoreRunParts;
   readonly #folders: FolderPlan;
   readonly #links = new HardLinks();
-  readonly #bigFiles: BigFiles;
+  readonly #chances = new SecondChances();
+  #pool: WorkerPool;
+  #bigFiles: BigFiles;
   readonly #writer = new SectionWriter();
   /** Folders of the copy that lead to what is wanted and were made already: the ones above the present one. */
   readonly #ancestors: Buffer[] = [];
 
   constructor(parts: RestoreRunParts) {
-    const { target, pool, readRecord, totals } = parts;
     this.#parts = parts;
-    this.#folders = new FolderPlan(target, (warning) => {
+    this.#folders = new FolderPlan(parts.target, (warning) => {
       this.#warn(warning);
     });
-    this.#bigFiles = new BigFiles(target, pool, readRecord, (bytes) => {
-      totals.addBytes(bytes);
-    });
+    this.#pool = parts.pool;
+    this.#bigFiles = this.#newBigFiles();
   }
 
   /** @throws AppError when the restore as a whole cannot go on; then {@link abandon} follows. */
   async run(): Promise<void> {
-    const { copy, request, readRecord, pool, totals } = this.#parts;
+    const { copy, request, readRecord, totals } = this.#parts;
     const pages = walkWhatIsLeft(readRecord, copy.table.root, {
       signal: request.signal,
       skip: (ref) => this.#isOutside(ref),
@@ -60,8 +63,8 @@ export class RestoreRun {
     for await (const { sections } of pages) {
       for (const { directory, entries } of sections) await this.#section(directory, entries);
     }
-    await this.#flush();
-    await pool.drain();
+    await this.#drain();
+    await this.#tryAgain();
     await this.#makeLinks();
     this.#folders.finish();
     totals.folders = this.#folders.count;
@@ -109,22 +112,53 @@ export class RestoreRun {
   async #flush(): Promise<void> {
     if (this.#writer.count === 0) return;
     const sections = this.#writer.finish();
-    await this.#parts.pool.submit({ kind: "entries", sections }, [sections.buffer], (done) => {
+    await this.#pool.submitEntries({ kind: "entries", sections }, (done) => {
       this.#received(done);
     });
   }
 
-  #received(done: TaskDone): void {
+  async #drain(): Promise<void> {
+    await this.#flush();
+    await this.#pool.drain();
+  }
+
+  /** What could not be read is read once more, with an index that is as new and as complete as can be. */
+  async #tryAgain(): Promise<void> {
+    const entries = this.#chances.take();
+    if (entries.length === 0) return;
+    this.#pool = await this.#parts.secondPool();
+    this.#bigFiles = this.#newBigFiles();
+    for (const { section } of entries) {
+      for (const { folder, entry } of readSections(section)) {
+        await this.#handOut({ folder, name: entry.name }, entry);
+      }
+    }
+    await this.#drain();
+  }
+
+  #newBigFiles(): BigFiles {
+    const { target, readRecord, totals } = this.#parts;
+    return new BigFiles(target, this.#pool, readRecord, (bytes) => {
+      totals.addBytes(bytes);
+    });
+  }
+
+  #received(done: EntriesDone): void {
     const { totals } = this.#parts;
     for (const notice of done.notices) this.#notice(notice);
+    for (const damaged of done.damaged) this.#damaged(damaged);
     for (const linked of done.linked) this.#links.settle(linked);
     totals.files += done.files;
     totals.skipped += done.skipped;
     totals.addBytes(done.bytes);
   }
 
-  #bigFileEnded({ entry, place, outcome, notices }: BigFileEnd): void {
-    for (const notice of notices) this.#notice(notice);
+  #bigFileEnded({ entry, place, outcome, problem, isDamaged }: BigFileEnd): void {
+    if (problem !== undefined && isDamaged) {
+      this.#damaged({ notice: problem, section: sectionOf(place.folder, entry) });
+    } else if (problem !== undefined) {
+      this.#notice(problem);
+    }
     if (outcome !== undefined) this.#count(outcome);
     if (entry.link === undefined) return;
     const isThere = outcome !== undefined && outcome.result !== "failed" && outcome.result !== "skipped";
@@ -141,7 +175,6 @@ export class RestoreRun {
 
   /** In rounds: where the first name did not come to be, the next one is restored in its stead. */
   async #makeLinks(): Promise<void> {
-    const { pool } = this.#parts;
     let names = this.#links.takeLater();
     while (names.length > 0) {
       const waiting: LaterName[] = [];
@@ -155,8 +188,7 @@ export class RestoreRun {
         asked.add(name.key);
         await this.#restoreContent(name);
       }
-      await this.#flush();
-      await pool.drain();
+      await this.#drain();
       names = waiting;
     }
   }
@@ -221,10 +253,14 @@ export class RestoreRun {
     this.#parts.totals.notice({ path, code, message });
   }
 
-  #notice({ path, code, message, damaged }: Notice): void {
-    const { totals } = this.#parts;
-    if (damaged) totals.damaged += 1;
-    totals.notice({ path: Buffer.from(path), code, message });
+  #damaged(entry: DamagedEntry): void {
+    if (this.#chances.add(entry)) return;
+    this.#parts.totals.damaged += 1;
+    this.#notice(entry.notice);
+  }
+
+  #notice({ path, code, message }: Notice): void {
+    this.#parts.totals.notice({ path: Buffer.from(path), code, message });
   }
 }
 

@@ -1,5 +1,5 @@
-import { ByteWriter } from "@holdfast/kernel";
-import { encodeEntry, type Entry } from "@holdfast/repository";
+import { ByteReader, ByteWriter } from "@holdfast/kernel";
+import { decodeEntry, encodeEntry, type Entry } from "@holdfast/repository";
 
 /** Collects entries of folders for one task; see {@link EntriesTask}. */
 export class SectionWriter {
@@ -48,4 +48,26 @@ export class SectionWriter {
     this.#entries.reset();
     this.#count = 0;
   }
+}
+
+const PATH_BYTES_MAX = 2 * 1024 * 1024;
+const ENTRIES_MAX = 1_000_000;
+
+/** The entries in what a {@link SectionWriter} gave, as views of it. */
+export function* readSections(
+  sections: Uint8Array,
+): Generator<{ readonly folder: Buffer; readonly entry: Entry }> {
+  const reader = new ByteReader(sections, "A task of the restore");
+  while (reader.left > 0) {
+    const folder = reader.blob(PATH_BYTES_MAX);
+    const count = reader.varint(ENTRIES_MAX);
+    for (let index = 0; index < count; index += 1) yield { folder, entry: decodeEntry(reader) };
+  }
+}
+
+/** A section of one entry. */
+export function sectionOf(folder: Buffer, entry: Entry): Uint8Array<ArrayBuffer> {
+  const writer = new SectionWriter();
+  writer.add(folder, entry);
+  return writer.finish();
 }

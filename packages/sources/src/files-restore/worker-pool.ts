@@ -7,7 +7,16 @@ import { type Transferable, Worker } from "node:worker_threads";
 import { AppError, fromErrorRecord } from "@holdfast/kernel";
 import { type OfferedObjects, offerObjects } from "@holdfast/repository";
 import type { Storage } from "@holdfast/storage";
-import type { Reply, Task, TaskDone, WorkerMessage, WorkerSetup } from "./messages.ts";
+import type {
+  EntriesTask,
+  EntriesDone,
+  RangeDone,
+  RangeTask,
+  Reply,
+  Task,
+  WorkerMessage,
+  WorkerSetup,
+} from "./messages.ts";
 
 /** Per worker: one in work and some that wait, so that none is idle while the main thread reads pages. */
 const TASKS_PER_WORKER = 4;
@@ -17,7 +26,7 @@ interface Seat {
   readonly objects: OfferedObjects;
   readonly ended: Promise<void>;
   /** What to do with the answers, in the order of the tasks. */
-  readonly waiting: ((done: TaskDone) => void)[];
+  readonly waiting: ((done: EntriesDone | RangeDone) => void)[];
 }
 
 export class WorkerPool {
@@ -42,21 +51,17 @@ export class WorkerPool {
   }
 
   /** Waits until there is room, then gives the task to the thread with the least to do. @throws what a thread threw. */
-  async submit(
-    task: Task,
-    transfer: readonly ArrayBuffer[],
-    onDone: (done: TaskDone) => void,
-  ): Promise<void> {
-    for (;;) {
-      this.#throwIfFailed();
-      const seat = this.#freest();
-      if (seat.waiting.length < TASKS_PER_WORKER) {
-        seat.waiting.push(onDone);
-        post(seat.worker, task, transfer);
-        return;
-      }
-      await this.#changed();
-    }
+  async submitEntries(task: EntriesTask, onDone: (done: EntriesDone) => void): Promise<void> {
+    await this.#submit(task, [task.sections.buffer], (done) => {
+      if (done.kind === "done") onDone(done);
+    });
+  }
+
+  /** As {@link submitEntries}. */
+  async submitRange(task: RangeTask, onDone: (done: RangeDone) => void): Promise<void> {
+    await this.#submit(task, [task.offsets.buffer, task.lengths.buffer, task.ids.buffer], (done) => {
+      if (done.kind === "range-done") onDone(done);
+    });
   }
 
   /** Waits until every task is done. @throws what a thread threw. */
@@ -82,6 +87,23 @@ export class WorkerPool {
     if (this.#failure !== undefined) for (const seat of this.#seats) seat.objects[Symbol.dispose]();
     await Promise.all(this.#seats.map((seat) => seat.ended));
     for (const seat of this.#seats) seat.objects[Symbol.dispose]();
+  }
+
+  async #submit(
+    task: Task,
+    transfer: readonly ArrayBuffer[],
+    onDone: Seat["waiting"][number],
+  ): Promise<void> {
+    for (;;) {
+      this.#throwIfFailed();
+      const seat = this.#freest();
+      if (seat.waiting.length < TASKS_PER_WORKER) {
+        seat.waiting.push(onDone);
+        post(seat.worker, task, transfer);
+        return;
+      }
+      await this.#changed();
+    }
   }
 
   /** Starts a thread only when the others have something to do: a small restore needs one. */
