@@ -4,10 +4,11 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { openBox, sealBox } from "@holdfast/crypto";
+import { sealBox } from "@holdfast/crypto";
 import { ByteReader, ByteWriter } from "@holdfast/kernel";
 import { readHead, withChecksum, withoutChecksum, writeHead } from "../format/head.ts";
 import { PREFIXES } from "../format/object-names.ts";
+import { openOwnBox } from "./own-box.ts";
 
 export const SESSION_ROLES = { writer: 1, cleaner: 2 } as const;
 export type SessionRole = keyof typeof SESSION_ROLES;
@@ -46,6 +47,7 @@ export const FENCE_BEAT = 999_999;
 /** So long a process may sleep, wake up in the middle of a put, and do no harm. */
 export const FENCE_KEPT_MS = 30 * 24 * 3_600_000;
 const TEXT_BYTES_MAX = 1024;
+const RESERVED_BYTES = 7;
 
 export function sessionObjectName(session: Buffer, beat: number): string {
   assert(beat <= FENCE_BEAT);
@@ -63,7 +65,7 @@ export function encodeSessionBeat(beat: SessionBeat, repository: Buffer, tableKe
   const writer = writeHead(new ByteWriter(), "session", repository)
     .raw(beat.session)
     .u8(SESSION_ROLES[beat.role])
-    .raw(Buffer.alloc(7))
+    .raw(Buffer.alloc(RESERVED_BYTES))
     .u64(BigInt(Math.trunc(beat.startedMs)))
     .u64(BigInt(Math.trunc(beat.beatMs)));
   const { host, bootId, processId, startTime } = beat.process;
@@ -87,20 +89,21 @@ export function decodeSessionBeat(
   if (roleCode !== SESSION_ROLES.writer && roleCode !== SESSION_ROLES.cleaner)
     reader.fail("its role is not known");
   const role: SessionRole = roleCode === SESSION_ROLES.cleaner ? "cleaner" : "writer";
-  reader.raw(7);
+  if (reader.raw(RESERVED_BYTES).some((byte) => byte !== 0)) reader.fail("a reserved field is set");
   const startedMs = Number(reader.u64());
   const beatMs = Number(reader.u64());
   const front = body.subarray(0, reader.offset);
   const box = reader.raw(reader.u32());
   reader.end();
   const inner = new ByteReader(
-    openBox(tableKey, boxContext(front), box, `The object ${name}`),
+    openOwnBox(tableKey, boxContext(front), box, `The object ${name}`),
     `The object ${name}`,
   );
   const host = inner.text(TEXT_BYTES_MAX);
   const bootId = inner.text(TEXT_BYTES_MAX);
   const processId = inner.varint();
   const process = { host, bootId, processId, startTime: inner.text(TEXT_BYTES_MAX) };
+  inner.end();
   return { session, role, startedMs, beatMs, process };
 }
 
