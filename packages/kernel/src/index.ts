@@ -9,4 +9,5 @@ export {
   isAppError,
   toErrorRecord,
 } from "./errors.ts";
+export { createMinorCollection } from "./minor-collection.ts";
 export { type Clock, type Randomness, systemClock, systemRandomness } from "./ports.ts";

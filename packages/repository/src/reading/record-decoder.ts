@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, createMinorCollection } from "@holdfast/kernel";
 import type { ChunkPlace } from "../chunk-index/entry.ts";
 import { packName } from "../format/object-names.ts";
 import { type KeySet, requireKey } from "../keys/key-set.ts";
@@ -18,11 +18,13 @@ import { SessionKeyring } from "../packs/session-keys.ts";
 
 /** Packs whose keys are kept; the oldest goes first. */
 const PACK_KEYS_MAX = 4096;
+const COLLECT_AFTER_BYTES = 8 * 1024 * 1024;
 
 export class RecordDecoder {
   readonly #keys: KeySet;
   readonly #keyring: SessionKeyring;
   readonly #packKeys = new Map<string, PackKey>();
+  readonly #noteAllocated = createMinorCollection(COLLECT_AFTER_BYTES);
   readonly idOf: IdOf;
 
   constructor(keys: KeySet) {
@@ -59,7 +61,8 @@ export class RecordDecoder {
 
   /** The plaintext of a record; every frame was authenticated, ids are checked by the two functions below. */
   plaintext(record: OpenRecord): Buffer {
-    const { session, suite } = record.header;
+    const { session, suite, plaintextLength } = record.header;
+    this.#noteAllocated(plaintextLength + record.body.length);
     return openPlaintext(record, this.#keyring.frameKeys(session, suite, record.what));
   }
 

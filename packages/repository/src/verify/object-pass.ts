@@ -17,7 +17,7 @@ import type { ListedObject } from "./object-list.ts";
 import { SlotReader } from "./read-into-slot.ts";
 
 const WORKERS_MAX = 4;
-const SLOTS_AHEAD = 2;
+const SLOTS_AHEAD = 1;
 const PAGE_BYTES = 65_536;
 
 export interface ObjectPassOptions {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, createMinorCollection } from "@holdfast/kernel";
 import {
   type ArenaMemory,
   type ClaimTable,
@@ -17,7 +17,6 @@ import {
 import type { BlockTarget } from "./change-cache/block-writer.ts";
 import { type CacheBlock, CONTROL, type WarningRecord, type WorkerMessage } from "./messages.ts";
 import { MetadataSink } from "./metadata-sink.ts";
-import { createMinorCollection } from "./minor-collection.ts";
 import { TaskList } from "./task-list.ts";
 import { TreeAssembler } from "./tree-assembler.ts";
 import type { WorkerPool } from "./worker-pool.ts";

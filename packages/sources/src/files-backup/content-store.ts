@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { createMinorCollection } from "@holdfast/kernel";
 import {
   bundleId,
   type ChunkIndex,
@@ -19,8 +20,6 @@ import {
   type RecordSealer,
   writeDirectoryEntry,
 } from "@holdfast/repository";
-
-import { createMinorCollection } from "./minor-collection.ts";
 
 /** A bundle is one frame. */
 const BUNDLE_BYTES = FRAME_BYTES_FILES;

@@ -1,7 +1,7 @@
 /**
  * Garbage collections in time.
  *
- * Compression and encryption return every result in a new buffer. The engine sees small objects only and lets the memory
+ * Compression, encryption and their reverse return every result in a new buffer. The engine sees small objects only and lets the memory
  * behind them grow by a hundred megabytes a thread before it looks. Collecting young objects after every few megabytes
  * costs less than touching that memory does (measured: a third of the CPU time of encryption was saved).
  *
