@@ -48,7 +48,10 @@ export function writeSampleTree(folder: string, options: SampleTreeOptions): voi
   fs.symlinkSync("small/bundled 0", at("link"));
   fs.symlinkSync("/nowhere/at all", at("dangling"));
   execFileSync("mkfifo", ["-m", "0620", at("pipe")]);
-  fs.writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0x6e, 0xff, 0xfe, 0x0a])]), "odd name");
+  fs.writeFileSync(
+    Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0x6e, 0xff, 0xfe, 0x0a])]),
+    "odd name",
+  );
   fs.writeFileSync(at("attributes"), content(3000));
   // Where the file system or the program is missing, a copy has no attributes to lose.
   spawnSync("setfattr", ["-n", "user.holdfast", "-v", "an attribute", at("attributes")]);
@@ -79,7 +82,7 @@ function writeSymlinks(folder: string): void {
 /** Text-like content: many repetitions, and chunks that still differ from each other. */
 function lowEntropy(random: SeededRandom, length: number): Buffer {
   const bytes = Buffer.alloc(length);
-  for (let at = 0; at < length; at += 4096) bytes.fill(random.u32() & 0xff, at, at + 4096);
+  for (let at = 0; at < length; at += 4096) bytes.fill(random.u32() & 0xff, at, Math.min(length, at + 4096));
   bytes.writeUInt32LE(random.u32(), 0);
   return bytes;
 }
