@@ -49,6 +49,7 @@ export class BigFiles {
   readonly #target: TargetTree;
   readonly #pool: WorkerPool;
   readonly #readRecord: ReadRecord;
+  readonly #signal: AbortSignal | undefined;
   readonly #onBytes: (bytes: number) => void;
   readonly #open = new Set<OpenFile>();
 
@@ -56,11 +57,13 @@ export class BigFiles {
     target: TargetTree,
     pool: WorkerPool,
     readRecord: ReadRecord,
+    signal: AbortSignal | undefined,
     onBytes: (bytes: number) => void,
   ) {
     this.#target = target;
     this.#pool = pool;
     this.#readRecord = readRecord;
+    this.#signal = signal;
     this.#onBytes = onBytes;
   }
 
@@ -91,7 +94,9 @@ export class BigFiles {
     let range: PlacedSegment[] = [];
     let bytes = 0;
     try {
-      for await (const placed of readSegments({ size, content }, this.#readRecord)) {
+      // Lists of holes alone may be endless, and hand nothing out that would notice a cancellation.
+      const options = this.#signal === undefined ? {} : { signal: this.#signal };
+      for await (const placed of readSegments({ size, content }, this.#readRecord, options)) {
         if (placed.segment.kind === "hole") continue;
         range.push(placed);
         bytes += placed.segment.kind === "data" ? placed.segment.length : 0;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, keepFreedMemory } from "@holdfast/kernel";
 import {
   type Entry,
   type FileEntry,
@@ -59,6 +59,7 @@ export class EntryRestorer {
 
   constructor(setup: WorkerSetup) {
     const { existing, owners } = setup;
+    keepFreedMemory();
     this.#target = openTarget(setup.target, { existing, ...(owners === undefined ? {} : { owners }) });
     this.#objects = openObjects(setup.objects);
     this.#decoder = new RecordDecoder(readingKeys(setup.keys));

@@ -137,8 +137,8 @@ export class RestoreRun {
   }
 
   #newBigFiles(): BigFiles {
-    const { target, readRecord, totals } = this.#parts;
-    return new BigFiles(target, this.#pool, readRecord, (bytes) => {
+    const { target, readRecord, request, totals } = this.#parts;
+    return new BigFiles(target, this.#pool, readRecord, request.signal, (bytes) => {
       totals.addBytes(bytes);
     });
   }
