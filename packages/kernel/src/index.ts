@@ -10,4 +10,5 @@ export {
   toErrorRecord,
 } from "./errors.ts";
 export { createMinorCollection } from "./minor-collection.ts";
+export { freeBytes, keepFreedMemory } from "./memory.ts";
 export { type Clock, type Randomness, systemClock, systemRandomness } from "./ports.ts";

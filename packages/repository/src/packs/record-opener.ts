@@ -6,7 +6,7 @@
  */
 import { zstdDecompressSync } from "node:zlib";
 import { type FrameKeys, openBox, openFrame, openNonce } from "@holdfast/crypto";
-import { AppError } from "@holdfast/kernel";
+import { AppError, freeBytes } from "@holdfast/kernel";
 import type { PackKey } from "./pack-key.ts";
 import {
   decodeHeader,
@@ -80,6 +80,7 @@ export function openRecordFrame(record: OpenRecord, keys: FrameKeys, frame: numb
   const packed = openFrame(keys, header.counter, frame, aad, sealed, what);
   const expected = last ? header.plaintextLength - frame * header.frameSize : header.frameSize;
   const plain = info.compressed ? decompress(packed, expected, what) : packed;
+  if (info.compressed) freeBytes(packed);
   if (plain.length !== expected) throw damaged(what, "a frame has a wrong length");
   return plain;
 }
@@ -104,7 +105,9 @@ export function openPlaintext(record: OpenRecord, keys: FrameKeys): Buffer {
   for (let frame = 1; frame < record.header.frames.length; frame += 1) {
     frames.push(openRecordFrame(record, keys, frame));
   }
-  return Buffer.concat(frames);
+  const plaintext = Buffer.concat(frames);
+  for (const frame of frames) freeBytes(frame);
+  return plaintext;
 }
 
 function damaged(what: string, reason: string, cause?: unknown): AppError {

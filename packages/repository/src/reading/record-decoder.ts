@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { AppError, createMinorCollection } from "@holdfast/kernel";
+import { AppError } from "@holdfast/kernel";
 import type { ChunkPlace } from "../chunk-index/entry.ts";
 import { packName } from "../format/object-names.ts";
 import { type KeySet, requireKey } from "../keys/key-set.ts";
@@ -18,13 +18,11 @@ import { SessionKeyring } from "../packs/session-keys.ts";
 
 /** Packs whose keys are kept; the oldest goes first. */
 const PACK_KEYS_MAX = 4096;
-const COLLECT_AFTER_BYTES = 8 * 1024 * 1024;
 
 export class RecordDecoder {
   readonly #keys: KeySet;
   readonly #keyring: SessionKeyring;
   readonly #packKeys = new Map<string, PackKey>();
-  readonly #noteAllocated = createMinorCollection(COLLECT_AFTER_BYTES);
   readonly idOf: IdOf;
 
   constructor(keys: KeySet) {
@@ -59,10 +57,12 @@ export class RecordDecoder {
     return openRecord(key, record, offset, packName(packHash));
   }
 
-  /** The plaintext of a record; every frame was authenticated, ids are checked by the two functions below. */
+  /**
+   * The plaintext of a record, in memory that is the caller's; every frame was authenticated, ids are checked by the two
+   * functions below.
+   */
   plaintext(record: OpenRecord): Buffer {
-    const { session, suite, plaintextLength } = record.header;
-    this.#noteAllocated(plaintextLength + record.body.length);
+    const { session, suite } = record.header;
     return openPlaintext(record, this.#keyring.frameKeys(session, suite, record.what));
   }
 

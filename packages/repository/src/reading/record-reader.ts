@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError, isAppError } from "@holdfast/kernel";
+import { AppError, createMinorCollection, isAppError } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
 import type { ChunkIndex, ChunkPlace } from "../chunk-index/index.ts";
 import { packName } from "../format/object-names.ts";
@@ -14,6 +14,8 @@ import type { RecordDecoder } from "./record-decoder.ts";
 
 /** Plaintext of bundles and pages that is kept: neighbours are usually asked for next. */
 const CACHED_RECORDS_MAX = 16;
+/** Whoever asked for a record keeps views of it, so that nobody knows when it can be freed: the collector finds out. */
+const COLLECT_AFTER_BYTES = 8 * 1024 * 1024;
 /** What is wrong with one place of a chunk and may be right at another. */
 const PASSABLE: ReadonlySet<string> = new Set(["ERR_DAMAGED", "ERR_FORMAT_VERSION", "ERR_STORAGE_NOT_FOUND"]);
 
@@ -22,6 +24,7 @@ export class RecordReader {
   readonly #index: ChunkIndex;
   readonly #decoder: RecordDecoder;
   readonly #bundles = new Map<string, Promise<Buffer>>();
+  readonly #noteAllocated = createMinorCollection(COLLECT_AFTER_BYTES);
 
   constructor(storage: Storage, index: ChunkIndex, decoder: RecordDecoder) {
     this.#storage = storage;
@@ -80,6 +83,7 @@ export class RecordReader {
       this.#decoder.addFront(place.pack, await this.#readFront(name, place.packLength));
     }
     const bytes = await this.#storage.get(name, { offset: place.offset, length: place.length });
+    this.#noteAllocated(bytes.length * 2);
     return this.#decoder.open(place.pack, place.offset, bytes);
   }
 

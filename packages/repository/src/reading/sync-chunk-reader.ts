@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, freeBytes } from "@holdfast/kernel";
 import type { ChunkIndex, ChunkPlace } from "../chunk-index/index.ts";
 import { packName } from "../format/object-names.ts";
 import { packFrontLength } from "../packs/pack-format.ts";
@@ -34,6 +34,8 @@ export class SyncChunkReader {
   /** From the least to the most recently used. */
   readonly #bundles = new Map<string, Buffer>();
   #bundleBytes = 0;
+  /** The chunk given out last, when it has memory of its own. */
+  #last: Buffer | undefined;
   #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
   constructor(parts: SyncChunkReaderParts) {
@@ -44,12 +46,14 @@ export class SyncChunkReader {
   }
 
   /**
-   * The content of a chunk, authenticated and checked against its id; not to be written to.
+   * The content of a chunk, authenticated and checked against its id; valid until the next call, not to be written to.
    *
    * @param length what refers to the chunk says that it has so many bytes.
    * @throws AppError `ERR_DAMAGED` or `ERR_STORAGE_NOT_FOUND` when no place of the chunk is good, other errors of the storage.
    */
   read(id: Buffer, length: number): Buffer {
+    if (this.#last !== undefined) freeBytes(this.#last);
+    this.#last = undefined;
     const place = this.#index.lookup(id);
     if (place === undefined) throw missingChunk(id);
     try {
@@ -74,11 +78,12 @@ export class SyncChunkReader {
 
   /** The chunk at one of its places. @throws as {@link read}. */
   #readAt(place: ChunkPlace, id: Buffer, length: number): Buffer {
-    const chunk =
-      place.type === RECORD_TYPES.bundle
-        ? this.#decoder.chunk(this.#bundle(place), place, id)
-        : this.#decoder.wholeRecord(this.#open(place), RECORD_TYPES.chunk, id);
+    const isBundled = place.type === RECORD_TYPES.bundle;
+    const chunk = isBundled
+      ? this.#decoder.chunk(this.#bundle(place), place, id)
+      : this.#decoder.wholeRecord(this.#open(place), RECORD_TYPES.chunk, id);
     if (chunk.length !== length) throw wrongLength(place, chunk.length, length);
+    if (!isBundled) this.#last = chunk;
     return chunk;
   }
 
@@ -96,6 +101,7 @@ export class SyncChunkReader {
       if (this.#bundleBytes <= this.#bundleBytesMax) break;
       this.#bundles.delete(oldest);
       this.#bundleBytes -= bytes.length;
+      freeBytes(bytes);
     }
     this.#bundles.set(key, plaintext);
     return plaintext;

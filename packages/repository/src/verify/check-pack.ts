@@ -7,7 +7,7 @@
  * @module
  */
 import { sha256 } from "@holdfast/crypto";
-import { ByteReader, isAppError } from "@holdfast/kernel";
+import { ByteReader, freeBytes, isAppError } from "@holdfast/kernel";
 import { HASH_BYTES, readHead } from "../format/head.ts";
 import { hashOfName } from "../format/object-names.ts";
 import type { KeySet } from "../keys/key-set.ts";
@@ -112,8 +112,18 @@ function isAtHome(type: number, packKind: number): boolean {
 }
 
 function checkBundle(pack: PackInWork, record: OpenRecord, entries: Buffer): void {
-  const { decoder } = pack;
-  const plaintext = decoder.plaintext(record);
+  const plaintext = pack.decoder.plaintext(record);
+  const problem = bundleProblem(pack.decoder, record, plaintext, entries);
+  freeBytes(plaintext);
+  if (problem !== undefined) pack.problems.push(`${record.what} ${problem}.`);
+}
+
+function bundleProblem(
+  decoder: RecordDecoder,
+  record: OpenRecord,
+  plaintext: Buffer,
+  entries: Buffer,
+): string | undefined {
   const ids: Buffer[] = [];
   let next = 0;
   for (let at = 0; at < entries.length; at += DIRECTORY_ENTRY_BYTES) {
@@ -123,15 +133,13 @@ function checkBundle(pack: PackInWork, record: OpenRecord, entries: Buffer): voi
     const chunk = plaintext.subarray(chunkOffset, chunkOffset + length);
     const isWhole = chunkOffset === next && chunk.length === length;
     if (!isWhole || !decoder.idOf(RECORD_TYPES.chunk, chunk).equals(id)) {
-      pack.problems.push(`${record.what} holds a chunk that does not match its id.`);
-      return;
+      return "holds a chunk that does not match its id";
     }
     ids.push(id);
     next += length;
   }
-  if (next !== plaintext.length || !decoder.isBundleOf(record, Buffer.concat(ids))) {
-    pack.problems.push(`${record.what} does not hold the chunks that the directory says.`);
-  }
+  const isComplete = next === plaintext.length && decoder.isBundleOf(record, Buffer.concat(ids));
+  return isComplete ? undefined : "does not hold the chunks that the directory says";
 }
 
 function checkSingle(pack: PackInWork, record: OpenRecord, entries: Buffer): void {
@@ -145,6 +153,7 @@ function checkSingle(pack: PackInWork, record: OpenRecord, entries: Buffer): voi
   }
   const said = openRefs(record, keys.tableKey, keys.repository);
   const meant = type === RECORD_TYPES.chunk ? undefined : refsOf(type, plaintext, id);
+  freeBytes(plaintext);
   if (!hasSameIds(said, meant))
     problems.push(`${record.what} says that it refers to other chunks than it does.`);
 }

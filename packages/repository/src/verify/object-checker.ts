@@ -4,7 +4,7 @@
  * @module
  */
 import { sha256 } from "@holdfast/crypto";
-import { ByteReader } from "@holdfast/kernel";
+import { ByteReader, keepFreedMemory } from "@holdfast/kernel";
 import { readSegment } from "../chunk-index/index.ts";
 import { readHead } from "../format/head.ts";
 import { hashOfName } from "../format/object-names.ts";
@@ -21,6 +21,7 @@ export class ObjectChecker {
   readonly #decoder: RecordDecoder | undefined;
 
   constructor({ level, repository, keys, slots }: VerifySetup) {
+    keepFreedMemory();
     this.#slots = slots.map(({ buffer }) => Buffer.from(buffer));
     this.#repository = repository === undefined ? undefined : Buffer.from(repository);
     this.#keys = keys === undefined ? undefined : readingKeys(keys);
