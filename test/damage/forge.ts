@@ -5,8 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { ascii, u32, u64 } from "../reader/keys.ts";
-import { type Space, writeIndex } from "../reader/sample/objects.ts";
-import { sealGcm } from "../reader/sample/seal.ts";
+import { type Space, writeIndex, writePack } from "../reader/sample/objects.ts";
+import { kemSeal, sealGcm } from "../reader/sample/seal.ts";
 import type { PackLayout, RecordLayout } from "./copy-model.ts";
 import type { RepositoryInHand } from "./repository-in-hand.ts";
 
@@ -141,11 +141,21 @@ export function firstPacks(r: RepositoryInHand): NamedPack[] {
   return namedPacks(r);
 }
 
-/** What the writers of the second reader's sample need to know; sessions are not theirs here. */
+/** One more pack, of one record that holds this chunk, by a session of the forger's own and with any suite. */
+export function addPack(r: RepositoryInHand, chunk: Buffer, id: Buffer, suite: number): NamedPack {
+  const draft = { type: 1, plaintext: chunk, id, refs: [], members: [{ id, length: chunk.length }] };
+  const { name, ...pack } = writePack({ ...spaceOf(r), suite }, 1, [draft], 0n);
+  return { ...pack, name: `packs/${name.slice(0, 2)}/${name}` };
+}
+
+/** What the writers of the second reader's sample need to know. */
 function spaceOf(r: RepositoryInHand): Space {
   const { repository, id, table, privateKey } = r.keys;
-  const none = Buffer.alloc(0);
   const { folder, sample } = r;
-  const own = { folder, repository, suite: sample.suite.code, idKey: id, tableKey: table };
-  return { ...own, publicKey: privateKey.publicKey, session: none, sessionKey: none, envelope: none };
+  const { publicKey } = privateKey;
+  const [session, sessionKey] = [r.random.bytes(16), r.random.bytes(32)];
+  const context = Buffer.concat([ascii("holdfast/1/session"), repository, session]);
+  const envelope = Buffer.concat([session, kemSeal(publicKey, context, sessionKey)]);
+  const suite = sample.suite.code;
+  return { folder, repository, suite, idKey: id, tableKey: table, publicKey, session, sessionKey, envelope };
 }

@@ -5,10 +5,11 @@
  *
  * @module
  */
+import { SUITE_NONE } from "@holdfast/crypto";
 import { AppError } from "@holdfast/kernel";
 import type { ChunkPlace } from "../chunk-index/entry.ts";
 import { packName } from "../format/object-names.ts";
-import { type KeySet, requireKey } from "../keys/key-set.ts";
+import { deriveKeySet, type KeySet, openRootSecret, requireKey } from "../keys/key-set.ts";
 import { decodePackFront } from "../packs/pack-format.ts";
 import { type PackKey, packKeyOf } from "../packs/pack-key.ts";
 import { RECORD_TYPES } from "../packs/record-header.ts";
@@ -23,12 +24,14 @@ export class RecordDecoder {
   readonly #keys: KeySet;
   readonly #keyring: SessionKeyring;
   readonly #packKeys = new Map<string, PackKey>();
+  readonly #isEncrypted: boolean;
   readonly idOf: IdOf;
 
   constructor(keys: KeySet) {
     this.#keys = keys;
     this.#keyring = new SessionKeyring(keys.repository, requireKey(keys, "privateSeed"));
     this.idOf = idHasher(requireKey(keys, "idKey"));
+    this.#isEncrypted = !hasPublicKeys(keys);
   }
 
   get keyring(): SessionKeyring {
@@ -63,6 +66,9 @@ export class RecordDecoder {
    */
   plaintext(record: OpenRecord): Buffer {
     const { session, suite } = record.header;
+    if ((suite === SUITE_NONE.code) === this.#isEncrypted) {
+      throw wrongContent(record.what, "its suite contradicts the config of the repository");
+    }
     return openPlaintext(record, this.#keyring.frameKeys(session, suite, record.what));
   }
 
@@ -102,6 +108,11 @@ export class RecordDecoder {
     this.#keyring.wipe();
     this.#packKeys.clear();
   }
+}
+
+/** Whether the keys are those that everybody can derive: of a repository that is not encrypted. */
+function hasPublicKeys({ repository, tableKey }: KeySet): boolean {
+  return deriveKeySet(openRootSecret(repository), repository, ["maintain"]).tableKey.equals(tableKey);
 }
 
 function wrongContent(what: string, reason: string): AppError {
