@@ -369,36 +369,3 @@ suite("a repository with one of everything", () => {
     assert.match(failed.stderr.toString(), /none opens/u);
   });
 });
-
-/**
- * `test/known-answers/NAME`: `repository/`, `key.txt` (see main.ts; absent if not encrypted), `expected.json`: the
- * listing of its only copy, or an object from ids of copies to listings.
- */
-suite("known answers", () => {
-  const folder = join(root, "test/known-answers");
-  const names = existsSync(folder)
-    ? readdirSync(folder).filter((name) => existsSync(join(folder, name, "expected.json")))
-    : [];
-  if (names.length === 0) {
-    test("repositories that pin the format", { skip: "test/known-answers holds no repositories" });
-  }
-  for (const name of names.toSorted()) {
-    test(`${name} is read as expected`, () => {
-      const keyFile = join(folder, name, "key.txt");
-      const repository = openRepository(
-        join(folder, name, "repository"),
-        existsSync(keyFile) ? readSecret(keyFile) : undefined,
-      );
-      assert.deepEqual(check(repository), []);
-      const expected: unknown = JSON.parse(readFileSync(join(folder, name, "expected.json"), "utf8"));
-      const found = listCopies(repository).map(({ id }) => [id, listing(repository, id)] as const);
-      assert.ok(found.length > 0);
-      if (Array.isArray(expected))
-        assert.deepEqual(
-          [expected],
-          found.map(([, entries]) => entries),
-        );
-      else assert.deepEqual(Object.fromEntries(found), expected);
-    });
-  }
-});
