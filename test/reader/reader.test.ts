@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { argon2Sync, randomBytes } from "node:crypto";
 import {
-  existsSync,
   lstatSync,
   mkdtempSync,
   readdirSync,
@@ -17,7 +16,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { hkdf, openFrame, openKemSeal, suiteOf, tryBox } from "./keys.ts";
-import { readSecret } from "./main.ts";
 import { Cursor, FormatError, sha256 } from "./object.ts";
 import { check, listCopies, openRepository } from "./repository.ts";
 import { listing, restoreTo } from "./restore.ts";
