@@ -1,3 +1,11 @@
+/**
+ * Objects as files of a folder, read by the thread that needs them.
+ *
+ * Reads go past the page cache where the file system lets them: a new page costs more than reading it does, and nobody
+ * reads a pack twice soon. Instead of the system the reader itself reads ahead, when it is asked for neighbours.
+ *
+ * @module
+ */
 import { closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { AppError } from "@holdfast/kernel";
@@ -5,34 +13,91 @@ import type { SyncObjectReader } from "./sync-objects.ts";
 
 /** Packs that are kept open: neighbours in a copy lie in few of them. */
 const OPEN_FILES_MAX = 64;
+const BLOCK_BYTES = 4096;
+/** Read at once when neighbours are asked for: some ten records of small files, two of large ones. */
+const WINDOW_BYTES = 2 * 1024 * 1024;
+/** What a thread of the same backup put between two neighbours does not make them strangers. */
+const NEAR_BYTES = 4 * 1024 * 1024;
+const WASM_PAGE_BYTES = 65_536;
+/** Absent on some platforms; refused by some file systems. */
+const DIRECT = constants.O_DIRECT as number | undefined;
+const DIRECT_REFUSED: ReadonlySet<string | undefined> = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP"]);
 
-/** Objects as files of a folder. */
 export function openFolderObjects(folder: string): SyncObjectReader {
   return new FolderObjects(folder);
+}
+
+/** What lies in the memory: bytes of one object from `start` to `end`. */
+interface Window {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
 }
 
 class FolderObjects implements SyncObjectReader {
   readonly #folder: string;
   /** From the least to the most recently used. */
   readonly #descriptors = new Map<string, number>();
+  #memory = alignedMemory(WINDOW_BYTES + 2 * BLOCK_BYTES);
+  #window: Window = { name: "", start: 0, end: 0 };
+  #direct = DIRECT !== undefined;
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  readSync(name: string, offset: number, into: Uint8Array): void {
-    const descriptor = this.#open(name);
-    let done = 0;
-    while (done < into.length) {
-      const count = this.#read(descriptor, name, into, done, offset + done);
-      if (count === 0) throw endsEarly(name, offset + done);
-      done += count;
-    }
+  read(name: string, offset: number, length: number, objectLength: number): Buffer {
+    const end = offset + length;
+    const { name: known, start: from, end: to } = this.#window;
+    if (known !== name || offset < from || end > to) this.#fill(name, offset, length, objectLength);
+    const { start } = this.#window;
+    return this.#memory.subarray(offset - start, end - start);
   }
 
   close(): void {
     for (const descriptor of this.#descriptors.values()) closeSync(descriptor);
     this.#descriptors.clear();
+  }
+
+  /** Brings a window that begins at or before `offset` into the memory. */
+  #fill(name: string, offset: number, length: number, objectLength: number): void {
+    const before = this.#window;
+    const isNear = before.name === name && offset >= before.start && offset <= before.end + NEAR_BYTES;
+    const start = offset - (offset % BLOCK_BYTES);
+    const wanted = isNear ? Math.max(offset + length, start + WINDOW_BYTES) : offset + length;
+    const end = roundUp(Math.min(wanted, Math.max(objectLength, offset + length)));
+    if (this.#memory.length < end - start) this.#memory = alignedMemory(end - start);
+    this.#window = { name: "", start: 0, end: 0 };
+    const filled = this.#readAt(name, start, end - start);
+    if (start + filled < offset + length) throw endsEarly(name, start + filled);
+    this.#window = { name, start, end: start + filled };
+  }
+
+  /** Fills the start of the memory; fewer bytes at the end of the file. */
+  #readAt(name: string, position: number, length: number): number {
+    try {
+      return this.#readAll(this.#open(name), position, length);
+    } catch (error) {
+      if (!this.#direct || !DIRECT_REFUSED.has(codeOf(error))) throw this.#failure(error, name);
+    }
+    this.#direct = false;
+    this.close();
+    try {
+      return this.#readAll(this.#open(name), position, length);
+    } catch (error) {
+      throw this.#failure(error, name);
+    }
+  }
+
+  #readAll(descriptor: number, position: number, length: number): number {
+    let filled = 0;
+    while (filled < length) {
+      const count = readSync(descriptor, this.#memory, filled, length - filled, position + filled);
+      filled += count;
+      // Behind a short read, which is one at the end of the file, a direct one would begin at no block.
+      if (count === 0 || count % BLOCK_BYTES !== 0) break;
+    }
+    return filled;
   }
 
   #open(name: string): number {
@@ -42,7 +107,8 @@ class FolderObjects implements SyncObjectReader {
       this.#descriptors.set(name, known);
       return known;
     }
-    const descriptor = this.#openNew(name);
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | (this.#direct ? (DIRECT ?? 0) : 0);
+    const descriptor = openSync(join(this.#folder, name), flags);
     const [oldest] = this.#descriptors;
     if (this.#descriptors.size >= OPEN_FILES_MAX && oldest !== undefined) {
       this.#descriptors.delete(oldest[0]);
@@ -50,22 +116,6 @@ class FolderObjects implements SyncObjectReader {
     }
     this.#descriptors.set(name, descriptor);
     return descriptor;
-  }
-
-  #openNew(name: string): number {
-    try {
-      return openSync(join(this.#folder, name), constants.O_RDONLY | constants.O_NOFOLLOW);
-    } catch (error) {
-      throw this.#failure(error, name);
-    }
-  }
-
-  #read(descriptor: number, name: string, into: Uint8Array, done: number, position: number): number {
-    try {
-      return readSync(descriptor, into, done, into.length - done, position);
-    } catch (error) {
-      throw this.#failure(error, name);
-    }
   }
 
   #failure(cause: unknown, name: string): AppError {
@@ -101,6 +151,16 @@ class FolderObjects implements SyncObjectReader {
       cause,
     });
   }
+}
+
+/** WebAssembly memory begins at a page. */
+function alignedMemory(length: number): Buffer {
+  const pages = Math.ceil(length / WASM_PAGE_BYTES);
+  return Buffer.from(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer);
+}
+
+function roundUp(value: number): number {
+  return Math.ceil(value / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -81,13 +81,16 @@ export function openRequestedObjects(shared: SharedArrayBuffer, port: MessagePor
     if (failed) throw decodeFailure(bytes, request.name);
     return bytes;
   };
+  let joined = Buffer.alloc(0);
   return {
-    readSync(name, offset, into) {
-      for (let done = 0; done < into.length; ) {
-        const length = Math.min(ANSWER_BYTES_MAX, into.length - done);
-        into.set(ask({ name, offset: offset + done, length }), done);
-        done += length;
+    read(name, offset, length) {
+      if (length <= ANSWER_BYTES_MAX) return ask({ name, offset, length });
+      if (joined.length < length) joined = Buffer.allocUnsafeSlow(length);
+      for (let done = 0; done < length; done += ANSWER_BYTES_MAX) {
+        const part = Math.min(ANSWER_BYTES_MAX, length - done);
+        joined.set(ask({ name, offset: offset + done, length: part }), done);
       }
+      return joined.subarray(0, length);
     },
     close() {
       port.close();

@@ -16,7 +16,6 @@ import type { RecordDecoder } from "./record-decoder.ts";
 import { isPassable, missingChunk } from "./record-reader.ts";
 
 const BUNDLE_BYTES_MAX = 16 * 1024 * 1024;
-const SCRATCH_BYTES = 1024 * 1024 + 4096;
 
 export interface SyncChunkReaderParts {
   readonly index: ChunkIndex;
@@ -36,7 +35,6 @@ export class SyncChunkReader {
   #bundleBytes = 0;
   /** The chunk given out last, when it has memory of its own. */
   #last: Buffer | undefined;
-  #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
   constructor(parts: SyncChunkReaderParts) {
     this.#index = parts.index;
@@ -110,20 +108,15 @@ export class SyncChunkReader {
   #open(place: ChunkPlace): OpenRecord {
     const name = packName(place.pack);
     if (!this.#decoder.knows(place.pack.toString("hex"))) this.#addFront(place, name);
-    if (this.#scratch.length < place.length) this.#scratch = Buffer.allocUnsafeSlow(place.length);
-    const record = this.#scratch.subarray(0, place.length);
-    this.#objects.readSync(name, place.offset, record);
+    const record = this.#objects.read(name, place.offset, place.length, place.packLength);
     return this.#decoder.open(place.pack, place.offset, record);
   }
 
   #addFront(place: ChunkPlace, name: string): void {
-    let front = Buffer.alloc(Math.min(place.packLength, packFrontLength(1)));
-    this.#objects.readSync(name, 0, front);
-    const needed = Math.min(place.packLength, packFrontLength(front[25] ?? 0));
-    if (needed > front.length) {
-      front = Buffer.alloc(needed);
-      this.#objects.readSync(name, 0, front);
-    }
+    const { packLength } = place;
+    let front = this.#objects.read(name, 0, Math.min(packLength, packFrontLength(1)), packLength);
+    const needed = Math.min(packLength, packFrontLength(front[25] ?? 0));
+    if (needed > front.length) front = this.#objects.read(name, 0, needed, packLength);
     this.#decoder.addFront(place.pack, front);
   }
 }

@@ -3,12 +3,13 @@ import type { MessagePort } from "node:worker_threads";
 /** One thread's way to the objects of a storage. */
 export interface SyncObjectReader {
   /**
-   * Fills `into` with the bytes at `offset` of the object.
+   * The bytes at `offset` of the object; valid until the next call, not to be written to.
    *
+   * @param objectLength bytes of the whole object: how far reading ahead makes sense.
    * @throws AppError `ERR_STORAGE_NOT_FOUND` when there is no such object, `ERR_DAMAGED` when it ends before or cannot be
    * read in this place, other errors of the storage.
    */
-  readSync(name: string, offset: number, into: Uint8Array): void;
+  read(name: string, offset: number, length: number, objectLength: number): Buffer;
   close(): void;
 }
 
