@@ -11,7 +11,7 @@ import { packKinds } from "./kinds-packs.ts";
 import { smallKinds } from "./kinds-small.ts";
 import { sampleOf } from "./sample.ts";
 
-const KINDS: readonly DamageKind[] = [...smallKinds, ...packKinds, ...indexKinds, ...forgedKinds];
+export const KINDS: readonly DamageKind[] = [...smallKinds, ...packKinds, ...indexKinds, ...forgedKinds];
 const ALL = process.env["SLOW"] === "1";
 const SUITES_COUNT = SUITES.length;
 

@@ -1,6 +1,7 @@
 /** `holdfast clean`: gives back the space that no copy needs. It takes no key that could read copies. */
 import { clean, type CleanResult } from "@holdfast/repository";
 import { type CommandCall, EXIT, type Exit } from "../command-call.ts";
+import type { Output } from "../output/output.ts";
 import { printable } from "../output/printable.ts";
 import { formatBytes, formatCount, formatTime } from "../output/quantity.ts";
 import { accessRepository } from "../repository-access.ts";
@@ -16,16 +17,22 @@ export async function run(call: CommandCall): Promise<Exit> {
       output.progress({ phase, objects: done, objectsTotal: total === 0 ? undefined : total });
     },
   });
-  for (const pack of result.damagedPacks) {
-    output.warning({
-      code: "ERR_DAMAGED",
-      message: `The pack ${pack.slice(0, 12)} is damaged and was left as it is.`,
-      remedy: "Run `holdfast verify` to learn which copies are touched.",
-    });
-  }
+  warnOf(result, output);
   for (const line of summaryLines(result, dryRun)) output.text(line);
   output.summary({ ...result, ...(dryRun ? { dryRun } : {}) });
-  return result.damagedPacks.length > 0 ? EXIT.damaged : EXIT.done;
+  return result.damagedPacks.length + result.missingPacks.length > 0 ? EXIT.damaged : EXIT.done;
+}
+
+function warnOf({ damagedPacks, missingPacks }: CleanResult, output: Output): void {
+  const remedy = "Run `holdfast verify` to learn which copies are touched.";
+  for (const pack of damagedPacks) {
+    const message = `The pack ${pack.slice(0, 12)} is damaged and was left as it is.`;
+    output.warning({ code: "ERR_DAMAGED", message, remedy });
+  }
+  for (const pack of missingPacks) {
+    const message = `The pack ${pack.slice(0, 12)}, which copies need, is missing. Packs that no index names are kept.`;
+    output.warning({ code: "ERR_DAMAGED", message, remedy });
+  }
 }
 
 function summaryLines(result: CleanResult, dryRun: boolean): readonly string[] {

@@ -9,6 +9,7 @@ import { hashOfName, packName, PREFIXES } from "../format/object-names.ts";
 import { DIRECTORY_ENTRY_BYTES } from "../packs/pack-format.ts";
 import { readPackDirectory } from "../packs/read-directory.ts";
 import type { Repository } from "../repository.ts";
+import { Bits } from "./bits.ts";
 import type { LiveChunks } from "./live-chunks.ts";
 import { type DirectoryRecord, recordsOf } from "./repack.ts";
 
@@ -105,25 +106,52 @@ export function isRecordNeeded(live: LiveChunks, pack: number, record: Directory
   return false;
 }
 
+/** What a list of all packs says beside the index. */
+export interface ListedPacks {
+  /** Packs that no index segment names and that nobody who is at work can have written. */
+  readonly orphans: readonly ChosenPack[];
+  /** Packs, in hex, that copies need and that are not there. */
+  readonly missing: readonly string[];
+}
+
 /**
- * Packs that no index segment names and that nobody who is at work can have written.
+ * Lists the packs. While one is missing there are no orphans: what is missing may stand in a pack that nobody knows.
  *
  * @param beforeMs when the oldest session that runs began, by the storage's clock.
+ * @throws AppError of the storage.
  */
-export async function orphanPacks(
+export async function listPacks(
   repository: Repository,
   live: LiveChunks,
   condemned: ReadonlySet<string>,
   beforeMs: number,
-): Promise<ChosenPack[]> {
+): Promise<ListedPacks> {
+  const { packs } = live.index;
   const orphans: ChosenPack[] = [];
+  const listed = new Bits(packs.count);
   for await (const object of repository.ports.storage.list(PREFIXES.pack)) {
     const hash = hashOfName(object.name);
-    if (hash === undefined || live.index.packs.numberOf(hash) !== undefined) continue;
-    const hex = hash.toString("hex");
-    if (!condemned.has(hex) && isOlder(object, beforeMs)) orphans.push({ hex, length: object.size });
+    if (hash === undefined) continue;
+    const number = packs.numberOf(hash);
+    if (number !== undefined) listed.set(number);
+    else if (!condemned.has(hash.toString("hex")) && isOlder(object, beforeMs)) {
+      orphans.push({ hex: hash.toString("hex"), length: object.size });
+    }
   }
-  return orphans;
+  const missing = await missingPacks(repository, live, listed);
+  return missing.length > 0 ? { orphans: [], missing } : { orphans, missing };
+}
+
+/** Lists may be late, so that each pack that was not listed is asked for. */
+async function missingPacks(repository: Repository, live: LiveChunks, listed: Bits): Promise<string[]> {
+  const missing: string[] = [];
+  for (let number = 0; number < live.index.packs.count; number += 1) {
+    if (listed.has(number) || live.shareOf(number) === 0) continue;
+    const { sha256 } = live.index.packs.get(number);
+    const found = await repository.ports.storage.stat(packName(sha256));
+    if (found === null) missing.push(sha256.toString("hex"));
+  }
+  return missing;
 }
 
 function isOlder(object: ObjectInfo, beforeMs: number): boolean {

@@ -50,6 +50,8 @@ export interface CleanResult {
   readonly waitingFor: readonly WaitedSession[];
   /** Packs, in hex, that should have been repacked but are damaged. */
   readonly damagedPacks: readonly string[];
+  /** Packs, in hex, that copies need and that are not there; packs that no index names are kept as long as there are any. */
+  readonly missingPacks: readonly string[];
 }
 
 export const REPACK_BELOW = 0.5;

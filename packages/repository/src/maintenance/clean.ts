@@ -5,7 +5,7 @@
  */
 import type { Repository } from "../repository.ts";
 import { listSessions, Session } from "../sessions/session.ts";
-import { deadPacks, orphanPacks, packsToRepack, totalLength } from "./choose-packs.ts";
+import { deadPacks, listPacks, packsToRepack, totalLength } from "./choose-packs.ts";
 import {
   beforeAll,
   type CleanOptions,
@@ -49,7 +49,8 @@ async function dryRun(repository: Repository, options: CleanOptions): Promise<Cl
     onProgress: (done) => onProgress?.({ phase: "looking", done, total: 0 }),
   });
   const dead = deadPacks(live, old);
-  const orphans = await orphanPacks(repository, live, old, beforeAll(alive, Number.MAX_SAFE_INTEGER));
+  const beforeMs = beforeAll(alive, Number.MAX_SAFE_INTEGER);
+  const { orphans, missing } = await listPacks(repository, live, old, beforeMs);
   const repacked = await packsToRepack(repository, live, old, repackBelow);
   const going = [...dead, ...orphans, ...repacked];
   return {
@@ -62,5 +63,6 @@ async function dryRun(repository: Repository, options: CleanOptions): Promise<Cl
     ...(old.size > 0 && alive.length > 0 ? { pendingReason: "sessions" as const } : {}),
     waitingFor: alive.map(waitedSession),
     damagedPacks: [],
+    missingPacks: missing,
   };
 }

@@ -16,7 +16,7 @@ import {
   type Session,
 } from "../sessions/session.ts";
 import { getIfThere } from "../storage-reading.ts";
-import { deadPacks, isRecordNeeded, orphanPacks, packsToRepack, type RepackedPack } from "./choose-packs.ts";
+import { deadPacks, isRecordNeeded, listPacks, packsToRepack, type RepackedPack } from "./choose-packs.ts";
 import {
   beforeAll,
   type CleanOptions,
@@ -62,6 +62,7 @@ export class Cleaner {
   readonly #session: Session;
   readonly #condemnationPorts: CondemnationPorts;
   readonly #damagedPacks: string[] = [];
+  #missingPacks: readonly string[] = [];
   readonly #orphanLengths = new Map<string, number>();
   #bytesWritten = 0;
 
@@ -93,6 +94,7 @@ export class Cleaner {
       ...(judged.reason === undefined ? {} : { pendingReason: judged.reason }),
       waitingFor: judged.reason === "sessions" ? now.alive.map(waitedSession) : [],
       damagedPacks: this.#damagedPacks,
+      missingPacks: this.#missingPacks,
     };
   }
 
@@ -117,7 +119,8 @@ export class Cleaner {
   ): Promise<{ readonly repacked: readonly RepackedPack[]; readonly condemned: readonly Condemned[] }> {
     const { repackBelow = REPACK_BELOW } = this.#options;
     const beforeMs = beforeAll(alive, await this.#session.sinceMs());
-    const orphans = await orphanPacks(this.#repository, live, condemned, beforeMs);
+    const { orphans, missing } = await listPacks(this.#repository, live, condemned, beforeMs);
+    this.#missingPacks = missing;
     for (const { hex, length } of orphans) this.#orphanLengths.set(hex, length);
     const dead = deadPacks(live, condemned);
     const chosen = await packsToRepack(this.#repository, live, condemned, repackBelow);
