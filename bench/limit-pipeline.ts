@@ -305,7 +305,7 @@ function pageAligned(bytes: number): Uint8Array {
 /** Opens past the page cache where the file system can. */
 function openDirect(path: string, flags: number): number {
   try {
-    return openSync(path, flags | (constants.O_DIRECT ?? 0));
+    return openSync(path, flags | ((constants.O_DIRECT as number | undefined) ?? 0));
   } catch {
     return openSync(path, flags);
   }

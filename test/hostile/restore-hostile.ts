@@ -107,7 +107,7 @@ export async function restoreHostile(
   const outcome = await attempt(async () => {
     using reader = await openCopyReader(scene.repository);
     const copy = resolveCopy(await reader.listCopies(), id);
-    return restoreFiles(scene.repository, {
+    return await restoreFiles(scene.repository, {
       copy,
       target: scene.target,
       existing: "overwrite",

@@ -133,7 +133,7 @@ async function readBack(
   from = 0,
 ): Promise<PlacedSegment[]> {
   assert(content.form === "segments" || content.form === "list");
-  return await Array.fromAsync(readSegments({ size, content }, records.read, { from }));
+  return Array.fromAsync(readSegments({ size, content }, records.read, { from }));
 }
 
 function* manySegments(count: number, salt = ""): Generator<Segment> {

@@ -136,9 +136,9 @@ suite("hostile trees", () => {
           record.plaintext[at % record.plaintext.length] = byte;
           const bound = ids.length + 10;
           for (const work of [
-            async () => await Array.fromAsync(walkSections(records.read, root)),
-            async () => await Array.fromAsync(listDirectory(records.read, root, Buffer.from(""))),
-            async () => await lookup(records.read, root, Buffer.from("a/a")),
+            async () => Array.fromAsync(walkSections(records.read, root)),
+            async () => Array.fromAsync(listDirectory(records.read, root, Buffer.from(""))),
+            async () => lookup(records.read, root, Buffer.from("a/a")),
           ]) {
             records.reads = 0;
             try {

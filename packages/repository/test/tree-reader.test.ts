@@ -205,7 +205,7 @@ suite("tree reader, what it reads", () => {
       runningMost = Math.max(runningMost, running);
       await new Promise((resolve) => setImmediate(resolve));
       running -= 1;
-      return await records.read(type, id);
+      return records.read(type, id);
     };
     assert.equal((await pathsOf(walkSections(slow, root))).length, 10_100);
     assert(runningMost > 1 && runningMost <= 6, `${String(runningMost)} at once`);

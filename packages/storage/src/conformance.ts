@@ -200,7 +200,7 @@ function testList(open: Open): void {
     const [info, ...others] = await listed(storage, "packs/");
     assert.deepEqual(others, []);
     assert.deepEqual(info, await storage.stat("packs/a"));
-    assert.equal(info?.size, 5);
+    assert.equal(info.size, 5);
     assert(Number.isSafeInteger(info.modifiedMs));
   });
 

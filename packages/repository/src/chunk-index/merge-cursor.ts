@@ -176,8 +176,8 @@ export class MergeQueue {
       const left = this.#heap[2 * at + 1];
       const right = this.#heap[2 * at + 2];
       if (left === undefined) break;
-      const useRight = right?.isBefore(left) === true;
-      const least = useRight && right !== undefined ? right : left;
+      const useRight = right !== undefined && right.isBefore(left);
+      const least = useRight ? right : left;
       if (!least.isBefore(cursor)) break;
       this.#heap[at] = least;
       at = 2 * at + (useRight ? 2 : 1);

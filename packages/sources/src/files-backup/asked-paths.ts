@@ -39,7 +39,7 @@ export function findAsked(tree: AskedPath, path: PathText): AskedPath | undefine
   let node: AskedPath | undefined = tree;
   if (path === "") return node;
   for (const component of path.split("/")) {
-    node = node?.children.get(component);
+    node = node.children.get(component);
     if (node === undefined) return undefined;
   }
   return node;
@@ -51,7 +51,7 @@ export function isInsideAsked(tree: AskedPath, path: PathText): boolean {
   if (path === "") return false;
   let node: AskedPath | undefined = tree;
   for (const component of path.split("/")) {
-    node = node?.children.get(component);
+    node = node.children.get(component);
     if (node === undefined) return false;
     if (node.asked) return true;
   }
