@@ -19,7 +19,7 @@ import { RestoreRun } from "./restore-run.ts";
 import { RestoreTotals } from "./restore-totals.ts";
 import { WorkerPool } from "./worker-pool.ts";
 
-const WORKERS_MIN = 2;
+const WORKERS_MIN = 3;
 const WORKERS_MAX = 4;
 
 /**
