@@ -8,7 +8,7 @@ import { Cursor, FormatError, KINDS, readHead } from "./object.ts";
 import { ascii, hkdf, type Keys, openBox, openGcm, u32, u64 } from "./keys.ts";
 import { type Pack, type Place, readPlaceFields } from "./packs.ts";
 
-const FRAME_LENGTH = 65_520;
+const FRAME_LENGTH = 7800;
 const ENTRY_LENGTH = 52;
 const PACK_LENGTH = 40;
 const BLOCK_LENGTH = 64;

@@ -53,13 +53,14 @@ suite("two million chunks", () => {
     assert.deepEqual([hits, misses], [3000, 3000]);
     await collectGarbage();
     const held = privateBytes() - before;
-    assert.ok(held > 3 * MIB, `${String(held)} bytes: the frames alone are more`);
-    // The frames, and room for what the runtime keeps; on the disk are 116 MB.
-    assert.ok(held < 4 * MIB + 5 * MIB, `${String(held)} bytes`);
+    assert.ok(held > MIB, `${String(held)} bytes: the frames alone are more, but for what was freed before`);
+    // 768 frames, and room for what the runtime keeps; on the disk are 116 MB.
+    assert.ok(held < 6 * MIB + 5 * MIB, `${String(held)} bytes`);
     assert.equal(index.segmentCount, SEGMENTS);
     const shared = sharedBytesOf(loaded.snapshot);
     const filters = (CHUNKS * 10) / 8;
-    assert.ok(shared >= filters && shared < filters * 1.01, `${String(shared)} bytes`);
+    // Fences are 8 bytes for 150 entries: 4 % more.
+    assert.ok(shared >= filters && shared < filters * 1.05, `${String(shared)} bytes`);
   });
 });
 

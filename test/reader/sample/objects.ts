@@ -155,13 +155,13 @@ export function writeIndex(
   const names = packs.map(({ name, length, kind }) =>
     concat([Buffer.from(name, "hex"), u32(length), u8(kind, 0, 0, 0)]),
   );
-  const fences = entries.filter((_, index) => index % 1260 === 0).map((entry) => entry.subarray(0, 8));
+  const fences = entries.filter((_, index) => index % 150 === 0).map((entry) => entry.subarray(0, 8));
   const key = hkdf(space.tableKey, salt, "holdfast/1/index/frames", 32);
   let number = 0n;
   const frames = [concat(entries), concat(names), filter, concat(fences)].flatMap((section) =>
-    Array.from({ length: Math.ceil(section.length / 65_520) }, (_, index) => {
+    Array.from({ length: Math.ceil(section.length / 7800) }, (_, index) => {
       const nonce = concat([u64(number++), u32(0)]);
-      return sealGcm(key, nonce, space.repository, section.subarray(index * 65_520, (index + 1) * 65_520));
+      return sealGcm(key, nonce, space.repository, section.subarray(index * 7800, (index + 1) * 7800));
     }),
   );
   const counts = [u64(BigInt(entries.length)), u32(packs.length), u32(blocks), u32(superseded.length)];

@@ -25,8 +25,8 @@ interface LiveSegment {
 /** What to do with an entry that was found; true ends the search. */
 type Found = (reader: SegmentReader, entries: Buffer, at: number) => boolean;
 
-/** @param framesMax frames of 64 KiB that this thread keeps. */
-export function openChunkIndex(snapshot: ChunkIndexSnapshot, framesMax = 64): ChunkIndex {
+/** @param framesMax frames of 8 KB that this thread keeps. */
+export function openChunkIndex(snapshot: ChunkIndexSnapshot, framesMax = 768): ChunkIndex {
   return new ChunkIndex(snapshot, framesMax);
 }
 

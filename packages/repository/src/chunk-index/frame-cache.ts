@@ -18,8 +18,8 @@ export class FrameCache {
   readonly #frames = new Map<number, Buffer>();
   #owners = 0;
 
-  /** @param framesMax 64 KiB each. */
-  constructor(framesMax = 64) {
+  /** @param framesMax 8 KB each. */
+  constructor(framesMax = 768) {
     assert(framesMax >= FRAMES_MIN);
     this.#framesMax = framesMax;
   }

@@ -14,8 +14,11 @@ import { INDEX_ENTRY_BYTES, PACK_ROW_BYTES } from "./entry.ts";
 /** What reading and writing the index takes. */
 export type IndexKeys = Pick<KeySet, "repository" | "tableKey">;
 
-/** Plaintext bytes of every frame but the last of a section: a whole number of entries, packs and fences. */
-export const FRAME_BYTES = 65_520;
+/**
+ * Plaintext bytes of every frame but the last of a section: a whole number of entries, packs and fences. Small, because a
+ * lookup opens one, and ids are random: frames are seldom met twice.
+ */
+export const FRAME_BYTES = 7800;
 export const SEALED_FRAME_BYTES = FRAME_BYTES + FRAME_BOX_OVERHEAD_BYTES;
 export const ENTRIES_PER_FRAME = FRAME_BYTES / INDEX_ENTRY_BYTES;
 export const FILTER_BLOCK_BYTES = 64;

@@ -1,7 +1,7 @@
 /**
  * Looks ids up in one segment, and walks through it (docs/format.md, section 5).
  *
- * In memory are eight bytes for every 1260 entries; a lookup opens one frame, seldom two. A segment is authentic when
+ * In memory are eight bytes for every 150 entries; a lookup opens one frame, seldom two. A segment is authentic when
  * its frames open, but in a repository without encryption anybody can make one: its numbers are checked like
  * any others.
  *
@@ -189,7 +189,7 @@ export class SegmentReader {
   }
 
   /**
-   * The entries in their order, 1260 at a time, checked to be in order.
+   * The entries in their order, 150 at a time, checked to be in order.
    *
    * @throws AppError `ERR_DAMAGED`, `ERR_STORAGE_FAILED`.
    */

@@ -38,7 +38,7 @@ export interface Hit {
 }
 
 /** Enough for every segment that an id can be in to hold its current frame; ids come in order. */
-const FRAMES_HELD = 256;
+const FRAMES_HELD = 2048;
 
 export class LiveIndex {
   readonly packs = new PackTable();

@@ -40,7 +40,7 @@ export class TouchedFinder {
     return {
       chunk: (id, length, path) => {
         this.#noteIfUnindexed(id);
-        return this.#isReachable(id, length) || this.#tryChunk(copy, id, length, path);
+        return this.#isReachable(id, length) || this.#tryChunk(copy, id, length, path());
       },
       record: (id) => {
         this.#noteIfUnindexed(id);

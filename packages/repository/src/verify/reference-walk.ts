@@ -12,7 +12,7 @@ import type { ListedCopy } from "../copies/copies.ts";
 import { RECORD_TYPES } from "../packs/record-header.ts";
 import { isPassable } from "../reading/record-reader.ts";
 import { decodeList, type List } from "../tree/content.ts";
-import type { Entry, FileEntry } from "../tree/entry.ts";
+import type { Entry } from "../tree/entry.ts";
 import type { Section } from "../tree/page.ts";
 import { joinPath } from "../tree/paths.ts";
 import { damagedRecord, type ReadRecord, recordSubject, throwIfCancelled } from "../tree/records.ts";
@@ -21,7 +21,7 @@ import { childrenOf, readRef, rootRef, sectionsOf, type TreeRef } from "../tree/
 /** Who decides about what is found. Paths are full paths in the copy. */
 export interface ReferenceVisitor {
   /** Whether a chunk of file content is good. */
-  chunk(id: Buffer, length: number, path: Buffer): boolean | Promise<boolean>;
+  chunk(id: Buffer, length: number, path: () => Buffer): boolean | Promise<boolean>;
   /** A list, page or node cannot be read, or is not what refers to it says. */
   lost(id: Buffer, error: AppError, path: Buffer): void;
   /** A list, page or node was read. */
@@ -32,6 +32,8 @@ export interface ReferenceVisitor {
 
 const AHEAD = 6;
 const NO_PATH = Buffer.alloc(0);
+
+type Segments = readonly { readonly length: number; readonly id?: Buffer }[];
 
 interface ListRef {
   readonly id: Buffer;
@@ -126,7 +128,8 @@ export class ReferenceWalk {
     let isWhole = true;
     for (const { directory, entries } of sections) {
       for (const entry of entries) {
-        isWhole = (await this.#entry(directory, entry, visitor)) && isWhole;
+        const isGood = this.#entry(directory, entry, visitor);
+        isWhole = (typeof isGood === "boolean" ? isGood : await isGood) && isWhole;
       }
     }
     return isWhole;
@@ -137,26 +140,33 @@ export class ReferenceWalk {
     if (entry.kind !== "file") return true;
     const { content } = entry;
     if (content.form === "empty" || content.form === "inline") return true;
-    return this.#file(joinPath(directory, entry.name), entry, visitor);
+    const path = (): Buffer => joinPath(directory, entry.name);
+    if (content.form === "segments") return this.#segments(content.segments, path, visitor);
+    return this.#list({ id: content.id, depth: content.depth, bytes: entry.size }, path(), visitor);
   }
 
-  async #file(path: Buffer, { content, size }: FileEntry, visitor: ReferenceVisitor): Promise<boolean> {
-    if (content.form === "list") {
-      return this.#list({ id: content.id, depth: content.depth, bytes: size }, path, visitor);
+  #segments(segments: Segments, path: () => Buffer, visitor: ReferenceVisitor): boolean | Promise<boolean> {
+    let isWhole = true;
+    for (const [index, { id, length }] of segments.entries()) {
+      const isGood = id === undefined || visitor.chunk(id, length, path);
+      if (typeof isGood !== "boolean") {
+        const all = this.#otherSegments(isGood, segments.slice(index + 1), path, visitor);
+        return isWhole ? all : all.then(() => false);
+      }
+      isWhole &&= isGood;
     }
-    return content.form === "segments" ? this.#segments(content.segments, path, visitor) : true;
+    return isWhole;
   }
 
-  async #segments(
-    segments: readonly { readonly length: number; readonly id?: Buffer }[],
-    path: Buffer,
+  async #otherSegments(
+    first: Promise<boolean>,
+    others: Segments,
+    path: () => Buffer,
     visitor: ReferenceVisitor,
   ): Promise<boolean> {
-    let isWhole = true;
-    for (const { id, length } of segments) {
-      if (id === undefined) continue;
-      const good = visitor.chunk(id, length, path);
-      isWhole = (typeof good === "boolean" ? good : await good) && isWhole;
+    let isWhole = await first;
+    for (const { id, length } of others) {
+      isWhole = (id === undefined || (await visitor.chunk(id, length, path))) && isWhole;
     }
     return isWhole;
   }
@@ -173,7 +183,7 @@ export class ReferenceWalk {
           isWhole = (await this.#list({ id, bytes, depth: list.depth - 1 }, path, visitor)) && isWhole;
         }
       } else {
-        isWhole = await this.#segments(list.segments, path, visitor);
+        isWhole = await this.#segments(list.segments, () => path, visitor);
       }
     } catch (error) {
       if (!isPassable(error)) throw error;

@@ -50,7 +50,7 @@ export class RefsWalk {
     throwIfCancelled(this.#parts.signal);
     if (this.#whole.has(id)) return true;
     const place = this.#parts.index.lookup(id);
-    if (place !== undefined && isContent(place)) return visitor.chunk(id, place.chunkLength, NO_PATH);
+    if (place !== undefined && isContent(place)) return visitor.chunk(id, place.chunkLength, () => NO_PATH);
     let isWhole = true;
     try {
       if (depth > DEPTH_MAX) throw new AppError("ERR_DAMAGED", "A tree has too many levels.");

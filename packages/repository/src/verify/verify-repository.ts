@@ -8,7 +8,7 @@
  */
 import { AppError } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
-import { openChunkIndex } from "../chunk-index/index.ts";
+import { type ChunkPlace, openChunkIndex } from "../chunk-index/index.ts";
 import type { ListedCopy } from "../copies/copies.ts";
 import { hashOfName, packName } from "../format/object-names.ts";
 import { type KeySet, requireKey } from "../keys/key-set.ts";
@@ -187,7 +187,9 @@ class Verification {
     for (const copy of copies) {
       const isWhole = await walk.walkCopy(copy, {
         chunk: (id, length) => {
-          const place = index.places(id).find((candidate) => packs.isSound(candidate, length));
+          const isSound = (candidate: ChunkPlace): boolean => packs.isSound(candidate, length);
+          const first = index.lookup(id);
+          const place = first !== undefined && isSound(first) ? first : index.places(id).find(isSound);
           if (place !== undefined) needed?.add(packName(place.pack));
           return place !== undefined;
         },

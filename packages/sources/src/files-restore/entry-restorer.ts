@@ -35,7 +35,7 @@ import type {
 import { readSections, sectionOf } from "./section-writer.ts";
 import { WHOLE_FILE_BYTES_MAX } from "./sizes.ts";
 
-const INDEX_FRAMES = 192;
+const INDEX_FRAMES = 1536;
 const ID_BYTES = 32;
 const NO_ID = Buffer.alloc(ID_BYTES);
 
