@@ -13,6 +13,7 @@ import type { ObjectSource, SyncObjectReader } from "./sync-objects.ts";
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 const STATE = 0;
 const LENGTH = 1;
+const CLOSED = 2;
 const HEADER_BYTES = 64;
 
 const IDLE = 0;
@@ -31,10 +32,10 @@ export interface ObjectRequests extends Disposable {
   readonly source: ObjectSource & { readonly kind: "requests" };
 }
 
-/** Answers one thread. The storage must be usable until this is disposed; a thread that still waits then is told. */
+/** Answers one thread. The storage must be usable until this is disposed; a thread that waits then, or asks later, is told. */
 export function answerRequests(storage: Storage, signal?: AbortSignal): ObjectRequests {
   const shared = new SharedArrayBuffer(HEADER_BYTES + ANSWER_BYTES_MAX);
-  const words = new Int32Array(shared, 0, 2);
+  const words = new Int32Array(shared, 0, 3);
   const { port1, port2 } = new MessageChannel();
   let closed = false;
   const settle = (state: number, bytes: Uint8Array): void => {
@@ -62,18 +63,19 @@ export function answerRequests(storage: Storage, signal?: AbortSignal): ObjectRe
     [Symbol.dispose]() {
       closed = true;
       port1.close();
-      if (Atomics.load(words, STATE) === ASKED) {
-        fail(new AppError("ERR_CANCELLED", "The storage was closed while it was being read."));
-      }
+      // Who asks looks at this word behind its own: one of the two sees the other.
+      Atomics.store(words, CLOSED, 1);
+      if (Atomics.load(words, STATE) === ASKED) fail(closedError());
     },
   };
 }
 
 export function openRequestedObjects(shared: SharedArrayBuffer, port: MessagePort): SyncObjectReader {
-  const words = new Int32Array(shared, 0, 2);
+  const words = new Int32Array(shared, 0, 3);
   const answer = Buffer.from(shared, HEADER_BYTES, ANSWER_BYTES_MAX);
   const ask = (request: ReadRequest): Buffer => {
     Atomics.store(words, STATE, ASKED);
+    if (Atomics.load(words, CLOSED) !== 0) throw closedError();
     port.postMessage(request);
     while (Atomics.load(words, STATE) === ASKED) Atomics.wait(words, STATE, ASKED);
     const bytes = answer.subarray(0, Atomics.load(words, LENGTH));
@@ -96,6 +98,10 @@ export function openRequestedObjects(shared: SharedArrayBuffer, port: MessagePor
       port.close();
     },
   };
+}
+
+function closedError(): AppError {
+  return new AppError("ERR_CANCELLED", "The storage was closed while it was being read.");
 }
 
 /** Code, message, subject and remedy, with NULs between them. */
