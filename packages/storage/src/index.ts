@@ -7,6 +7,7 @@ export {
   type Storage,
   type StorageCapabilities,
 } from "./contract.ts";
+export { type CredentialSource, decodeStorageCredentials, type StorageCredentials } from "./credentials.ts";
 export {
   type CrashPoint,
   type CrashScenario,
