@@ -54,6 +54,22 @@ suite("SFTP without extensions", () => {
     assert.equal(await driver.free(signal), null);
   });
 
+  test("the root may be the folder, as for accounts that see nothing else", async () => {
+    await using server = await new MemorySftpServer().start();
+    await using driver = await openSftp(server.url("/"), {
+      fingerprints: [fingerprint(server.hostKey)],
+      credentials: () => Promise.resolve({ password: server.password }),
+    });
+    assert.equal(await driver.put("packs/a", Buffer.from("hello"), undefined, signal), "created");
+    assert.deepEqual([...server.files.keys()], ["/packs/a"]);
+    const { objects } = await driver.list("packs/", undefined, signal);
+    assert.deepEqual(
+      objects.map(({ name }) => name),
+      ["packs/a"],
+    );
+    assert.equal((await driver.get("packs/a", undefined, signal)).toString(), "hello");
+  });
+
   test("of two writers of a name exactly one creates it, although RENAME replaces", async () => {
     await using server = await new MemorySftpServer().start();
     await using one = await open(server);
@@ -118,6 +134,19 @@ suite("SFTP: passwords", () => {
     await assert.rejects(driver.stat("a", signal), hasCode("ERR_STORAGE_CREDENTIALS"));
     password = "another";
     assert.equal((await driver.stat("a", signal))?.size, 1);
+  });
+
+  test("a call that waits for credentials can be cancelled", async () => {
+    await using server = await new MemorySftpServer().start();
+    const abort = new AbortController();
+    const credentials = (): Promise<never> => {
+      setImmediate(() => {
+        abort.abort();
+      });
+      return new Promise(() => undefined);
+    };
+    await assert.rejects(open(server, { credentials, signal: abort.signal }), hasCode("ERR_CANCELLED"));
+    assert.equal(server.attempts, 0);
   });
 
   test("what the credentials callback throws is told as it is", async () => {

@@ -2,7 +2,19 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { join, relative } from "node:path";
 import { after, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -84,6 +96,9 @@ suite("SFTP of OpenSSH: what lies in the folder", { skip: sshdMissing }, () => {
     assert.equal(await driver.stat("packs/link", signal), null);
     await assert.rejects(driver.get("packs/link", undefined, signal), hasCode("ERR_STORAGE_FAILED"));
     await assert.rejects(driver.get("packs/pipe", undefined, signal), hasCode("ERR_STORAGE_FAILED"));
+    // The server's process waits for a writer.
+    const writer = await open(join(driver.folder, "packs/pipe"), constants.O_RDWR | constants.O_NONBLOCK);
+    await writer.close();
     assert.equal((await driver.get("packs/a", undefined, signal)).toString(), "hello");
   });
 
@@ -284,8 +299,33 @@ suite("SFTP of OpenSSH: a connection that ends", { skip: sshdMissing }, () => {
   });
 });
 
+suite("SFTP of OpenSSH: what the server does not offer", { skip: sshdMissing }, () => {
+  for (const [what, options, code] of [
+    ["no SFTP", { subsystem: false }, "ERR_STORAGE_DENIED"],
+    ["ciphers of long ago only", { config: ["Ciphers aes128-cbc"] }, "ERR_UNSUPPORTED"],
+    [
+      "a key exchange of long ago only",
+      { config: ["KexAlgorithms diffie-hellman-group1-sha1"] },
+      "ERR_UNSUPPORTED",
+    ],
+  ] as const) {
+    test(`${what} is ${code}`, async () => {
+      await using own = await startSftpServer(options);
+      await assert.rejects(openSftp(own.url(own.folder), optionsFor(own)), hasCode(code));
+    });
+  }
+
+  test("a server with AES-CTR and HMAC only is spoken to", async () => {
+    await using own = await startSftpServer({ config: ["Ciphers aes256-ctr", "MACs hmac-sha2-256"] });
+    await using driver = await openSftp(own.url(own.folder), optionsFor(own));
+    const bytes = Buffer.alloc(3 * MEBIBYTE, 5);
+    assert.equal(await driver.put("packs/a", bytes, undefined, signal), "created");
+    assert((await driver.get("packs/a", undefined, signal)).equals(bytes));
+  });
+});
+
 suite("SFTP of OpenSSH: logging in", { skip: sshdMissing }, () => {
-  async function open(credentials: SftpCredentials): Promise<void> {
+  async function logIn(credentials: SftpCredentials): Promise<void> {
     await using driver = await openSftp(server.url(server.folder), {
       knownHosts: [server.knownHosts],
       credentials: () => Promise.resolve(credentials),
@@ -295,13 +335,13 @@ suite("SFTP of OpenSSH: logging in", { skip: sshdMissing }, () => {
 
   test("with a key file, with a key as text, and with neither when they are wrong", async () => {
     await using scratch = await scratchFolder();
-    await open({ keyFiles: [server.keyFile] });
-    await open({ keys: [await readFile(server.keyFile)] });
+    await logIn({ keyFiles: [server.keyFile] });
+    await logIn({ keys: [await readFile(server.keyFile)] });
     const other = makeKey(join(scratch.path, "other"));
-    await assert.rejects(open({ keyFiles: [other] }), hasCode("ERR_STORAGE_CREDENTIALS"));
-    await assert.rejects(open({ keyFiles: ["/missing"] }), hasCode("ERR_STORAGE_CREDENTIALS"));
-    await assert.rejects(open({ keys: ["no key"] }), hasCode("ERR_STORAGE_CREDENTIALS"));
-    await assert.rejects(open({ password: "wrong" }), hasCode("ERR_STORAGE_CREDENTIALS"));
+    await assert.rejects(logIn({ keyFiles: [other] }), hasCode("ERR_STORAGE_CREDENTIALS"));
+    await assert.rejects(logIn({ keyFiles: ["/missing"] }), hasCode("ERR_STORAGE_CREDENTIALS"));
+    await assert.rejects(logIn({ keys: ["no key"] }), hasCode("ERR_STORAGE_CREDENTIALS"));
+    await assert.rejects(logIn({ password: "wrong" }), hasCode("ERR_STORAGE_CREDENTIALS"));
   });
 
   for (const type of ["ed25519", "ecdsa", "rsa"]) {
@@ -331,14 +371,14 @@ suite("SFTP of OpenSSH: logging in", { skip: sshdMissing }, () => {
     const agent = spawn("ssh-agent", ["-D", "-a", agentSocket], { stdio: "ignore" });
     try {
       await until(() => stat(agentSocket).then(Boolean, () => false));
-      await assert.rejects(open({ agentSocket }), hasCode("ERR_STORAGE_CREDENTIALS"));
+      await assert.rejects(logIn({ agentSocket }), hasCode("ERR_STORAGE_CREDENTIALS"));
       const env = { ...process.env, SSH_AUTH_SOCK: agentSocket };
       execFileSync("ssh-add", ["-q", server.keyFile], { env, stdio: "ignore" });
-      await open({ agentSocket });
+      await logIn({ agentSocket });
     } finally {
       agent.kill();
       await once(agent, "exit");
     }
-    await assert.rejects(open({ agentSocket }), hasCode("ERR_STORAGE_CREDENTIALS"));
+    await assert.rejects(logIn({ agentSocket }), hasCode("ERR_STORAGE_CREDENTIALS"));
   });
 });

@@ -56,9 +56,24 @@ export async function connectSftp(options: ConnectOptions, signal: AbortSignal):
   const { location } = options;
   throwIfAborted(signal, location.url);
   const trust = await loadHostTrust(location, options);
-  const methods = await authMethods(location, await options.credentials());
+  const credentials = await unlessAborted(options.credentials(), signal, location.url);
+  const methods = await authMethods(location, credentials);
   throwIfAborted(signal, location.url);
   return new Handshake(options, trust).run(methods, signal);
+}
+
+/** Somebody may be asked for credentials, and not be there. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal, subject: string): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => {
+    reject(cancelled(signal.reason, subject));
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 class Handshake {

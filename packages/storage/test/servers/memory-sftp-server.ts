@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { posix } from "node:path";
 import ssh2 from "ssh2";
-import type { AuthContext, Connection, SFTPWrapper } from "ssh2";
+import type { AuthContext, Connection, ParsedKey, SFTPWrapper } from "ssh2";
 
 const { STATUS_CODE, OPEN_MODE } = ssh2.utils.sftp;
 const HOME = "/home/user";
@@ -56,14 +56,9 @@ export class MemorySftpServer implements AsyncDisposable {
   readonly #hostKey: Buffer;
 
   constructor(options: MemorySftpOptions = {}) {
-    const pair =
-      options.keyType === "rsa"
-        ? ssh2.utils.generateKeyPairSync("rsa", { bits: 2048 })
-        : ssh2.utils.generateKeyPairSync("ed25519");
-    const key = ssh2.utils.parseKey(pair.private);
-    assert(!(key instanceof Error));
+    const { text, key } = makeHostKey(options.keyType ?? "ed25519");
     this.#hostKey = key.getPublicSSH();
-    this.#server = new ssh2.Server({ hostKeys: [pair.private] }, (connection) => {
+    this.#server = new ssh2.Server({ hostKeys: [text] }, (connection) => {
       this.#serve(connection, options.interactive === true);
     });
   }
@@ -106,7 +101,9 @@ export class MemorySftpServer implements AsyncDisposable {
 
   #serve(connection: Connection, interactive: boolean): void {
     this.connections.add(connection);
-    connection.setNoDelay(true);
+    // The types of the library have it for clients only.
+    const setNoDelay: unknown = Reflect.get(connection, "setNoDelay");
+    if (typeof setNoDelay === "function") Reflect.apply(setNoDelay, connection, [true]);
     connection.on("error", () => undefined);
     connection.on("close", () => {
       this.connections.delete(connection);
@@ -266,6 +263,18 @@ export class MemorySftpServer implements AsyncDisposable {
     if (file === undefined) return this.folders.has(path) ? folderAttributes() : undefined;
     const size = this.lies.get(path) ?? file.size;
     return { mode: FILE_MODE, uid: 0, gid: 0, size, atime: file.modified, mtime: file.modified };
+  }
+}
+
+/** The library's generator sometimes makes an Ed25519 key that is one byte too short, which nobody can read. */
+function makeHostKey(type: "ed25519" | "rsa"): { readonly text: string; readonly key: ParsedKey } {
+  for (;;) {
+    const { private: text } =
+      type === "rsa"
+        ? ssh2.utils.generateKeyPairSync("rsa", { bits: 2048 })
+        : ssh2.utils.generateKeyPairSync("ed25519");
+    const key = ssh2.utils.parseKey(text);
+    if (!(key instanceof Error)) return { text, key };
   }
 }
 

@@ -37,6 +37,10 @@ export const sshdMissing: string | false =
 export interface SftpServerOptions {
   /** Of sftp-server, such as -R for read-only. */
   readonly arguments?: readonly string[];
+  /** Lines of sshd_config. */
+  readonly config?: readonly string[];
+  /** Without: nothing but shells. */
+  readonly subsystem?: boolean;
 }
 
 export interface SftpServer extends AsyncDisposable {
@@ -112,8 +116,10 @@ class Sshd implements SftpServer {
       "PermitRootLogin yes",
       "MaxStartups 100",
       "LogLevel ERROR",
-      `Subsystem sftp internal-sftp ${(options.arguments ?? []).join(" ")}`,
+      ...(options.config ?? []),
     ];
+    const subsystem = `Subsystem sftp internal-sftp ${(options.arguments ?? []).join(" ")}`;
+    if (options.subsystem !== false) lines.push(subsystem);
     await writeFile(this.#config, `${lines.join("\n")}\n`);
   }
 
