@@ -226,6 +226,13 @@ suite("SFTP of OpenSSH: the folder itself", { skip: sshdMissing }, () => {
       const put = driver.put("packs/a", Buffer.alloc(16 * MEBIBYTE, 1), undefined, signal);
       await assert.rejects(put, hasCode("ERR_STORAGE_FULL"));
       assert.deepEqual(await filesBelow(path), []);
+      const names = ["packs/1", "packs/2", "packs/3", "packs/4"];
+      const puts = names.map((name) => driver.put(name, Buffer.alloc(5 * MEBIBYTE, 1), undefined, signal));
+      for (const outcome of await Promise.allSettled(puts)) {
+        if (outcome.status === "rejected")
+          assert(hasCode("ERR_STORAGE_FULL")(outcome.reason), outcome.reason);
+      }
+      for (const name of names) await driver.delete(name, signal);
       assert.equal(await driver.put("packs/a", Buffer.alloc(MEBIBYTE), undefined, signal), "created");
       const free = await driver.free(signal);
       assert(free !== null && free > 0 && free <= 7 * MEBIBYTE);
@@ -322,6 +329,18 @@ suite("SFTP of OpenSSH: what the server does not offer", { skip: sshdMissing }, 
     assert.equal(await driver.put("packs/a", bytes, undefined, signal), "created");
     assert((await driver.get("packs/a", undefined, signal)).equals(bytes));
   });
+});
+
+test("of a host with several keys, one that is known is asked for", { skip: sshdMissing }, async () => {
+  await using scratch = await scratchFolder();
+  for (const type of ["rsa", "ecdsa"]) {
+    const path = makeKey(join(scratch.path, type), type);
+    await using own = await startSftpServer({ config: [`HostKey ${path}`] });
+    const known = join(scratch.path, "known_hosts");
+    await writeFile(known, `[127.0.0.1]:${String(own.port)} ${await readFile(`${path}.pub`, "utf8")}`);
+    await using driver = await openSftp(own.url(own.folder), { ...optionsFor(own), knownHosts: [known] });
+    assert.equal(await driver.stat("a", signal), null);
+  }
 });
 
 suite("SFTP of OpenSSH: logging in", { skip: sshdMissing }, () => {

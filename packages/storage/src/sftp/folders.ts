@@ -6,7 +6,7 @@
  */
 import { posix } from "node:path";
 import { AppError } from "@holdfast/kernel";
-import { folderMissing, hasStatus, isMissing, SftpStatusError, STATUS } from "./failures.ts";
+import { explainFailure, folderMissing, hasStatus, isMissing, SftpStatusError, STATUS } from "./failures.ts";
 import type { SftpSession } from "./session.ts";
 
 /** The folders of one storage; paths are relative to its base, `.` for the base itself. */
@@ -80,6 +80,17 @@ export class RemoteFolders {
       if (!(error instanceof SftpStatusError)) throw error;
       if (!isMissing(error)) this.#syncs = false;
     }
+  }
+
+  /**
+   * What a mere FAILURE of a change most likely means; other errors as they are.
+   *
+   * @param needed bytes that the change would have stored.
+   */
+  async explain(session: SftpSession, error: unknown, needed: number): Promise<unknown> {
+    if (session.failed || !hasStatus(error, STATUS.failure)) return error;
+    const state = await session.fileSystem(this.base).catch(() => null);
+    return explainFailure(error, state, needed);
   }
 
   /** Forgets what is known, after somebody else removed a folder. */

@@ -50,15 +50,32 @@ export class ObjectWriter {
     const parent = posix.dirname(name);
     await this.#folders.ensure(session, TEMPORARY_FOLDER);
     await this.#folders.ensure(session, parent);
-    const known = await isTaken(session, this.#folders.path(name));
-    const outcome = known ? "exists" : await this.#store(session, name, bytes, signal);
-    // Also for an object of somebody else, who may not have come to this step.
-    await this.#folders.sync(session, parent);
+    if (await isTaken(session, this.#folders.path(name))) {
+      // Somebody else's, who may not have come to this step.
+      await this.#folders.sync(session, parent);
+      return "exists";
+    }
+    const temporary = this.#temporaryPath(this.#randomness(Buffer.alloc(16)).toString("hex"));
+    let outcome: Outcome;
+    try {
+      outcome = await this.#store(session, name, temporary, bytes, signal);
+    } catch (error) {
+      // Before the space is free again.
+      const reason = await this.#folders.explain(session, error, bytes.length);
+      await discard(session, temporary);
+      throw reason;
+    }
+    await Promise.all([discard(session, temporary), this.#folders.sync(session, parent)]);
     return outcome;
   }
 
-  async #store(session: SftpSession, name: string, bytes: Uint8Array, signal: AbortSignal): Promise<Outcome> {
-    const temporary = this.#temporaryPath(this.#randomness(Buffer.alloc(16)).toString("hex"));
+  async #store(
+    session: SftpSession,
+    name: string,
+    temporary: string,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
     const claim = this.#temporaryPath(`claim-${createHash("sha256").update(name).digest("hex")}`);
     const final = this.#folders.path(name);
     const handle = await session.openNew(temporary);
@@ -68,8 +85,6 @@ export class ObjectWriter {
       return await publish({ session, temporary, final, claim, clock: this.#clock, signal });
     } finally {
       session.dropHandle(handle);
-      // Gone after a rename; and a failure to remove it must not hide how the put ended.
-      await session.remove(temporary).catch(() => undefined);
     }
   }
 
@@ -88,6 +103,11 @@ export class ObjectWriter {
   #temporaryPath(name: string): string {
     return this.#folders.path(`${TEMPORARY_FOLDER}/${name}`);
   }
+}
+
+/** Gone already after a rename; and a failure to remove it must not hide how the put ended. */
+async function discard(session: SftpSession, temporary: string): Promise<void> {
+  await session.remove(temporary).catch(() => undefined);
 }
 
 async function syncIfOffered(session: SftpSession, handle: Buffer): Promise<void> {

@@ -23,7 +23,7 @@ import { assertRange } from "../reading.ts";
 import type { ObjectPage, RemoteDriver } from "../remote/driver.ts";
 import type { SftpCredentials } from "./authentication.ts";
 import { connectSftp } from "./connect.ts";
-import { explainFailure, hasStatus, isMissing, sftpFailure, STATUS } from "./failures.ts";
+import { isMissing, sftpFailure } from "./failures.ts";
 import { RemoteFolders } from "./folders.ts";
 import type { HostTrustOptions } from "./host-trust.ts";
 import { parseSftpLocation, type SftpLocation } from "./location.ts";
@@ -123,7 +123,7 @@ export class SftpDriver implements RemoteDriver {
       try {
         return await this.#writer.put(session, name, bytes, signal);
       } catch (error) {
-        throw await this.#explain(session, error, bytes.length);
+        throw await this.#folders.explain(session, error, bytes.length);
       }
     });
   }
@@ -157,7 +157,7 @@ export class SftpDriver implements RemoteDriver {
         await session.remove(this.#folders.path(name));
         await this.#folders.sync(session, posix.dirname(name));
       } catch (error) {
-        if (!isMissing(error)) throw await this.#explain(session, error, 0);
+        if (!isMissing(error)) throw await this.#folders.explain(session, error, 0);
         await this.#folders.check(session);
       }
     });
@@ -185,11 +185,5 @@ export class SftpDriver implements RemoteDriver {
       throwIfAborted(signal, this.location);
       throw sftpFailure(error, action, this.location);
     }
-  }
-
-  async #explain(session: SftpSession, error: unknown, needed: number): Promise<unknown> {
-    if (session.failed || !hasStatus(error, STATUS.failure)) return error;
-    const state = await session.fileSystem(this.#folders.base).catch(() => null);
-    return explainFailure(error, state, needed);
   }
 }
