@@ -72,9 +72,17 @@ function testCredentials(server: () => WebdavServer): void {
     }
   });
 
-  test("what a failed callback says is told", async () => {
-    const source = () => Promise.reject(new Error("vault is closed"));
-    await assert.rejects(open(server(), { credentials: source }), /vault is closed/);
+  test("credentials that cannot be had or sent are told as such, and can be called off", async () => {
+    for (const source of [
+      () => Promise.reject(new Error("the vault is closed")),
+      () => Promise.resolve({ bearer: "first secret\n" }),
+      () => Promise.resolve({ user: "alice\nX-Forged: 1", password: "first secret" }),
+    ]) {
+      await assertFails("ERR_STORAGE_CREDENTIALS", open(server(), { credentials: source }));
+    }
+    const signal = AbortSignal.timeout(20);
+    const waiting = () => new Promise<never>(() => undefined);
+    await assertFails("ERR_CANCELLED", open(server(), { credentials: waiting, signal }));
   });
 
   test("without permission it is denied, not missing", async () => {

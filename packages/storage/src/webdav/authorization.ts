@@ -80,13 +80,35 @@ export class Authorization {
 
   /** One call for all who ask at once; a failed one is not kept. */
   async #current(source: CredentialSource): Promise<Login> {
-    const asked = (this.#login ??= source().then((credentials) => ({ credentials, scheme: undefined })));
+    const asked = (this.#login ??= this.#ask(source));
     try {
       return await asked;
     } catch (error) {
       if (this.#login === asked) this.#login = undefined;
       throw error;
     }
+  }
+
+  async #ask(source: CredentialSource): Promise<Login> {
+    const { text } = this.#location;
+    try {
+      const credentials = await source();
+      if (isSendable(credentials)) return { credentials, scheme: undefined };
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      throw new AppError("ERR_STORAGE_CREDENTIALS", `The credentials of ${text} could not be had.`, {
+        subject: text,
+        cause: error,
+      });
+    }
+    throw new AppError(
+      "ERR_STORAGE_CREDENTIALS",
+      `The credentials of ${text} have characters that none have.`,
+      {
+        subject: text,
+        remedy: "Check the user and the token for line ends and other invisible characters.",
+      },
+    );
   }
 
   #answer(
@@ -139,9 +161,16 @@ export class Authorization {
     const what = login === undefined ? "asks for credentials, and none are given" : "refuses the credentials";
     return new AppError("ERR_STORAGE_CREDENTIALS", `The server of ${text} ${what}.`, {
       subject: text,
-      remedy: "Check the user and password or the token of this storage.",
+      remedy:
+        "Check the user and password or the token of this storage, and that they are good for its folder.",
     });
   }
+}
+
+/** Whether a header can hold them: RFC 6750 section 2.1, RFC 7617 section 2. */
+function isSendable(credentials: WebdavCredentials): boolean {
+  if ("bearer" in credentials) return /^[A-Za-z0-9._~+/-]+=*$/.test(credentials.bearer);
+  return !/\p{Cc}/u.test(credentials.user);
 }
 
 function bearer(token: string): string {

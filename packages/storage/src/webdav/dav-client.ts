@@ -50,7 +50,9 @@ export class DavClient {
   ): Promise<T> {
     for (let refusals = 0; ; ) {
       throwIfAborted(signal, this.location);
-      const pass = await this.#authorization.pass(message.method, message.path);
+      const pass = await orAborted(this.#authorization.pass(message.method, message.path), signal);
+      throwIfAborted(signal, this.location);
+      if (pass === undefined) continue;
       const { authorization } = pass;
       const headers = { ...message.headers, ...(authorization === undefined ? {} : { authorization }) };
       const outcome = await exchange(this.#channel, { ...message, headers }, signal, async (answer) =>
@@ -194,6 +196,20 @@ export class DavClient {
     if (own.status === 404) return null;
     if (own.status >= 300) throw statusFailure(own.status, "Looking for files", this.location);
     return [own, ...(depth === "0" ? [] : members)];
+  }
+}
+
+/** Undefined when the signal is aborted first: a person may be asked for the credentials. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
+  const abort = (): void => {
+    resolve(undefined);
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 

@@ -192,11 +192,9 @@ ${tls ? `SSLEngine on\nSSLCertificateFile "${this.certificate.certificatePath}"\
   Require valid-user
 </Directory>
 <Directory "${this.files}/denied">
-  AuthzSendForbiddenOnFailure On
   Require user nobody
 </Directory>
 <Directory "${this.files}/readonly">
-  AuthzSendForbiddenOnFailure On
   <LimitExcept GET HEAD OPTIONS PROPFIND>
     Require user nobody
   </LimitExcept>
