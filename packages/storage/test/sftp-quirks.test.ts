@@ -6,6 +6,7 @@ import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isAppError } from "@holdfast/kernel";
 import { testStorage } from "../src/conformance.ts";
 import { openRemoteStorage } from "../src/remote/remote-storage.ts";
 import { fingerprint } from "../src/sftp/host-trust.ts";
@@ -215,6 +216,37 @@ suite("SFTP: servers that stall, turn away or lie", () => {
     await assert.rejects(driver.list("", undefined, signal), hasCode("ERR_STORAGE_FAILED"));
     server.lies.clear();
     assert.equal((await driver.get("a", undefined, signal)).toString(), "hello");
+  });
+
+  test("answers that make no sense end the connection, and nothing else", async () => {
+    await using server = await new MemorySftpServer().start();
+    const version = "000000050200000003";
+    for (const nonsense of [
+      "00000000",
+      "ffffffff02",
+      "7fffffff02",
+      "0000000102",
+      "00000005ff00000003",
+      "0000000902000000037fffffff",
+      `${version}00000005020000000300`,
+      `${version}0000000966000000ff`,
+      `${version}0000000d6800000000ffffffff00000000`,
+      `${version}00000009690000000080000008`,
+      `${version}000000056500000000`,
+      `${version}0000000d6600000000ffffffff00000000`,
+      `${version}000000056600000000`,
+    ]) {
+      server.nonsense = Buffer.from(nonsense, "hex");
+      const opening = open(server, { idleTimeoutMs: 100, connectTimeoutMs: 2000 });
+      await assert.rejects(opening, (error) => {
+        assert(isAppError(error), nonsense);
+        return ["ERR_STORAGE_UNREACHABLE", "ERR_STORAGE_TIMEOUT", "ERR_STORAGE_FAILED"].includes(error.code);
+      });
+      await until(() => server.connections.size === 0);
+    }
+    server.nonsense = undefined;
+    await using driver = await open(server);
+    assert.equal(await driver.stat("a", signal), null);
   });
 
   test("names that are no names of objects are left out", async () => {

@@ -10,6 +10,10 @@ import { connectionLost } from "./failures.ts";
 const TOO_MANY_CONNECTIONS = 12;
 const NO_MORE_AUTH_METHODS = 14;
 
+/** Reasons of SSH_MSG_CHANNEL_OPEN_FAILURE, RFC 4254 section 5.1. */
+const ADMINISTRATIVELY_PROHIBITED = 1;
+const RESOURCE_SHORTAGE = 4;
+
 /** What OpenSSH writes instead of its version when it turns a client away for a while. */
 const TURNED_AWAY = /MaxStartups|Not allowed at this time/i;
 
@@ -47,7 +51,16 @@ export function passwordExpired(url: string): AppError {
   });
 }
 
-export function noSubsystem(url: string, cause: Error): AppError {
+/** The server let us in, but gave no channel with SFTP. */
+export function channelFailure(error: Error, url: string): AppError {
+  // Only where opening a channel failed, as against the subsystem in it.
+  const reason: unknown = "reason" in error ? error.reason : undefined;
+  if (reason === RESOURCE_SHORTAGE) return throttled(url, error);
+  if (reason !== undefined && reason !== ADMINISTRATIVELY_PROHIBITED) return connectionLost(url, error);
+  return levelOf(error) === "sftp-protocol" ? connectionLost(url, error) : noSubsystem(url, error);
+}
+
+function noSubsystem(url: string, cause: Error): AppError {
   return new AppError("ERR_STORAGE_DENIED", `The server of ${url} does not offer SFTP to this account.`, {
     subject: url,
     remedy: "Have the subsystem sftp enabled on the server, and this account allowed to use it.",

@@ -9,7 +9,13 @@ import ssh2 from "ssh2";
 import type { AnyAuthMethod, Client, SFTPWrapper } from "ssh2";
 import { cancelled, throwIfAborted } from "../cancel.ts";
 import { authMethods, type SftpCredentials } from "./authentication.ts";
-import { connectFailure, levelOf, noSubsystem, passwordExpired, slowHandshake } from "./connect-failures.ts";
+import {
+  channelFailure,
+  connectFailure,
+  levelOf,
+  passwordExpired,
+  slowHandshake,
+} from "./connect-failures.ts";
 import { connectionLost } from "./failures.ts";
 import { type HostTrust, type HostTrustOptions, loadHostTrust } from "./host-trust.ts";
 import type { SftpLocation } from "./location.ts";
@@ -163,7 +169,7 @@ class Handshake {
     const { url } = this.#options.location;
     try {
       this.#client.sftp((error, sftp) => {
-        if (error instanceof Error) this.#fail(noSubsystem(url, error));
+        if (error instanceof Error) this.#fail(channelFailure(error, url));
         else this.#succeed(sftp);
       });
     } catch (error) {

@@ -50,6 +50,8 @@ export class MemorySftpServer implements AsyncDisposable {
   readonly stalled = new Set<string>();
   /** Sizes to be told instead of the true ones. */
   readonly lies = new Map<string, number>();
+  /** Sent instead of any answer, as soon as the subsystem is asked for. */
+  nonsense: Buffer | undefined;
   readonly connections = new Set<Connection>();
   attempts = 0;
   readonly #server: InstanceType<typeof ssh2.Server>;
@@ -112,9 +114,9 @@ export class MemorySftpServer implements AsyncDisposable {
       this.#authenticate(context, interactive);
     });
     connection.on("session", (accept) => {
-      accept().on("sftp", (acceptSftp) => {
-        this.#answer(acceptSftp());
-      });
+      const session = accept();
+      if (this.nonsense === undefined) session.on("sftp", (acceptSftp) => this.#answer(acceptSftp()));
+      else session.on("subsystem", (acceptStream) => acceptStream().write(this.nonsense));
     });
   }
 
