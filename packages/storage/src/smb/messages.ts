@@ -27,8 +27,9 @@ export interface PutRequest {
   readonly op: "put";
   readonly name: string;
   readonly size: number;
-  /** Names in the folder of temporary files. */
+  /** Name in the folder of temporary files. */
   readonly temporary: string;
+  /** Name in the folder of locks. */
   readonly lock: string;
   /** Also remove old temporary files. */
   readonly sweep: boolean;

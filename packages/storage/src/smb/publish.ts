@@ -5,8 +5,10 @@
  * asks for it: but when the server refuses, `SMBC_rename_ctx` deletes what has the name and renames again. Nothing else in
  * its interface makes a name without replacing, hard links included. So a rename is only asked for while
  *
- * 1. the object's lock file, `tmp/lock-<SHA-256 of the name>`, is open with a share mode that lets nobody else open it
- *    (MS-SMB2 2.2.13, ShareAccess 0). The server closes it when the connection ends, so that a killed writer blocks nobody;
+ * 1. the object's lock file, `_locks/<first byte of the SHA-256 of the name>`, is open with a share mode that lets nobody
+ *    else open it (MS-SMB2 2.2.13, ShareAccess 0). The server closes it when the connection ends, so that a killed writer
+ *    blocks nobody. Lock files are never deleted: what a server does when one client deletes a file while another opens it
+ *    is nothing to build a lock on (Samba answered with ENOENT). They have a folder of their own, since `tmp/` is swept;
  * 2. and nothing had the final name after the lock was won;
  * 3. all over one connection that the library cannot replace by another ({@link SmbLibrary.forbidReconnecting}). The
  *    deletion is sent by a client that has just received an answer on the connection that holds the lock; a writer that
@@ -28,8 +30,6 @@ import { CallError } from "./native-values.ts";
 /** A lock is held for a few round trips. */
 const LOCK_ATTEMPTS = 400;
 const LOCK_WAIT_MS = 25;
-/** A lock file that its last owner is just deleting gives EACCES; where it stays, the folder is not writable. */
-const DENIED_ATTEMPTS = 20;
 const LOCK_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_SYNC;
 
 export class ShareModeError extends Error {}
@@ -61,7 +61,7 @@ export class Publisher {
       this.#library.write(held, Buffer.from("\n"));
       return "created";
     } finally {
-      this.#release(lock, held);
+      this.#release(held);
     }
   }
 
@@ -76,14 +76,11 @@ export class Publisher {
   }
 
   #acquire(lock: string): number {
-    let denied = 0;
     for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt += 1) {
       try {
         return this.#library.open(lock, LOCK_FLAGS, true);
       } catch (error) {
-        if (!(error instanceof CallError)) throw error;
-        if (error.errno === "EACCES") denied += 1;
-        if (denied > DENIED_ATTEMPTS || !(error.errno === "EBUSY" || error.errno === "EACCES")) throw error;
+        if (!(error instanceof CallError) || error.errno !== "EBUSY") throw error;
       }
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_WAIT_MS);
     }
@@ -103,13 +100,11 @@ export class Publisher {
     throw new ShareModeError("The server does not enforce share modes.");
   }
 
-  #release(lock: string, held: number): void {
+  #release(held: number): void {
     try {
       this.#library.close(held);
-      // Fails when somebody waited for it, who will then do it; and a file that is left costs nothing.
-      this.#library.unlink(lock);
     } catch {
-      // How the put ended is decided already.
+      // How the put ended is decided already, and the connection's end releases the lock too.
     }
   }
 }

@@ -28,7 +28,9 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const PAGE_OBJECTS = 1000;
 /** Old temporary files removed at once. */
 const SWEEP_MAX = 1000;
-const TEMPORARY_NAME = /^(?:[0-9a-f]{32}|lock-[0-9a-f]{64})$/;
+const TEMPORARY_NAME = /^[0-9a-f]{32}$/;
+/** No object's name, for the underscore. */
+const LOCK_FOLDER = "_locks";
 /** With O_SYNC the library asks for FILE_WRITE_THROUGH (MS-SMB2 2.2.13). */
 const WRITE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_SYNC;
 const MISSING: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"]);
@@ -140,13 +142,14 @@ export class Session {
     const final = this.#url(request.name);
     const temporary = this.#url(`${TEMPORARY_FOLDER}/${request.temporary}`);
     this.#ensureFolder(TEMPORARY_FOLDER);
+    this.#ensureFolder(LOCK_FOLDER);
     this.#ensureFolder(dirname(request.name));
     if (this.#publisher.isTaken(final)) return "exists";
     let outcome: "created" | "exists" | undefined;
     try {
       this.#write(temporary, incoming);
       if (request.sweep) this.#sweep(temporary);
-      const lock = this.#url(`${TEMPORARY_FOLDER}/${request.lock}`);
+      const lock = this.#url(`${LOCK_FOLDER}/${request.lock}`);
       outcome = this.#publisher.publish({ temporary, final, lock });
       return outcome;
     } finally {

@@ -112,7 +112,7 @@ class SmbDriver implements RemoteDriver {
       name,
       size: bytes.length,
       temporary: this.#randomness(Buffer.alloc(16)).toString("hex"),
-      lock: `lock-${createHash("sha256").update(name).digest("hex")}`,
+      lock: createHash("sha256").update(name).digest("hex").slice(0, 2),
       sweep,
     };
     const { outcome } = await this.#call({ request, action: `Storing ${name}`, signal, payload: bytes });
