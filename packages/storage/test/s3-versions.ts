@@ -32,7 +32,7 @@ export function testVersions({ server, gateway, owner, admin, bucket, versioned 
       assert.equal(await driver.stat("a", never), null);
     });
 
-    test("a locked object outlives its deletion, put whole and in parts", async () => {
+    test("a locked object outlives its deletion, small and large", async () => {
       const Bucket = await makeBucket(admin, { lock: true });
       const objectLock = { mode: "COMPLIANCE", days: 1 } as const;
       const options = { credentials, objectLock, multipartFromBytes: 8 * MEBIBYTE, partBytes: 5 * MEBIBYTE };

@@ -36,7 +36,7 @@ export async function learnCapabilities(
     conditionalPut: true,
     serverChecksum: true,
     versioning: versioning === true,
-    objectLock: locked || lock === "default",
+    objectLock: lock === "default" || (locked && lock === "possible"),
   };
 }
 

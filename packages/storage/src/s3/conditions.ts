@@ -43,7 +43,7 @@ async function putRefused(session: S3Session, signal: AbortSignal): Promise<bool
  * @throws {AppError} what the requests throw.
  */
 export async function keepsUploadCondition(session: S3Session, signal: AbortSignal): Promise<boolean> {
-  const upload = await beginUpload(session, PROBE_NAME, {}, signal);
+  const upload = await beginUpload(session, PROBE_NAME, signal);
   let completed = false;
   try {
     await sendUpload(session, upload, PROBE, PROBE.length, signal);

@@ -23,17 +23,10 @@ const PARALLEL_PARTS = 4;
 const ABANDON_TIMEOUT_MS = 5000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** @param settings of the object: its lock. */
-export async function beginUpload(
-  session: S3Session,
-  name: string,
-  settings: object,
-  signal: AbortSignal,
-): Promise<Upload> {
+export async function beginUpload(session: S3Session, name: string, signal: AbortSignal): Promise<Upload> {
   const key = session.key(name);
   const command = new session.sdk.CreateMultipartUploadCommand({
     ...key,
-    ...settings,
     ChecksumAlgorithm: "SHA256",
   });
   const action = `Beginning the upload of ${name}`;

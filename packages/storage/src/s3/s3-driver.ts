@@ -143,9 +143,13 @@ export class S3Driver implements RemoteDriver {
     ]);
   }
 
-  /** An object that is put whole may have 5 GiB, so where uploads in parts would overwrite there is this way. */
+  /**
+   * An object that is put whole may have 5 GiB, so where uploads in parts would overwrite there is this way. Locks too: Ceph
+   * 16 forgets them in uploads, without a word.
+   */
   async #inParts(length: number, signal: AbortSignal): Promise<boolean> {
     if (length <= this.#settings.multipartFromBytes) return false;
+    if (this.capabilities.objectLock || this.#settings.objectLock !== undefined) return false;
     return this.#uploadCondition.done(signal, () => keepsUploadCondition(this.#session, signal));
   }
 
@@ -168,10 +172,9 @@ export class S3Driver implements RemoteDriver {
   }
 
   async #putParts(name: string, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
-    const { objectLock, clock, partBytes } = this.#settings;
-    const upload = await beginUpload(this.#session, name, lockFromNow(objectLock, clock), signal);
+    const upload = await beginUpload(this.#session, name, signal);
     try {
-      await sendUpload(this.#session, upload, bytes, partBytes, signal);
+      await sendUpload(this.#session, upload, bytes, this.#settings.partBytes, signal);
     } catch (error) {
       // Also after an answer that got lost: should the object be there, there is no upload any more.
       await abandonUpload(this.#session, upload);

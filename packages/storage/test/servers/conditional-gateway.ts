@@ -63,6 +63,10 @@ async function exists(admin: S3Client, pathname: string): Promise<boolean> {
 /** Resolves when the exchange is over, however it ended. */
 function forward(target: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
+    if (response.destroyed) {
+      resolve();
+      return;
+    }
     const { expect, ...headers } = request.headers;
     if (expect !== undefined) response.writeContinue();
     const outgoing = forwardRequest(new URL(request.url ?? "", target), { method: request.method, headers });
