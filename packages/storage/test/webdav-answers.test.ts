@@ -309,7 +309,7 @@ suite("webdav: storing on odd servers", () => {
     [400, "ERR_STORAGE_FAILED"],
     [403, "ERR_STORAGE_DENIED"],
     [413, "ERR_STORAGE_DENIED"],
-    [423, "ERR_STORAGE_DENIED"],
+    [423, "ERR_STORAGE_FAILED"],
     [405, "ERR_UNSUPPORTED"],
     [408, "ERR_STORAGE_TIMEOUT"],
     [429, "ERR_STORAGE_THROTTLED"],

@@ -60,9 +60,10 @@ const STATUSES: Readonly<Record<number, Meaning>> = {
     reason: "the server takes no files of this size",
     remedy: "Raise its limit, such as LimitRequestBody of Apache or client_max_body_size of nginx.",
   },
+  // Some servers lock what they work on by themselves, for a moment.
   423: {
-    code: "ERR_STORAGE_DENIED",
-    reason: "somebody locked it",
+    code: "ERR_STORAGE_FAILED",
+    reason: "it is locked",
     remedy: "Remove the lock on the server; nothing else may work in this folder.",
   },
   429: throttled,
