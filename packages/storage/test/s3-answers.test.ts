@@ -36,6 +36,16 @@ suite("S3: answers to a put", () => {
     assert.equal(bytes, 2 * MEBIBYTE);
   });
 
+  test("a server that stops reading is left after the idle time", async () => {
+    const script: Script = (request, response) => {
+      if (summary(request) !== "PUT /bucket/folder/a") return false;
+      response.writeContinue();
+      return true;
+    };
+    await using made = await bench(script, { idleTimeoutMs: 300 });
+    await assert.rejects(put(made.driver, "a", 64 * MEBIBYTE), hasCode("ERR_STORAGE_TIMEOUT"));
+  });
+
   test("a conflict is looked into", async () => {
     let there = true;
     await using made = await bench((request, response) => {
@@ -77,6 +87,19 @@ suite("S3: answers to a put", () => {
       assert.equal(made.requests.filter((what) => what === "PUT /bucket/folder/a").length, 1);
     });
   }
+
+  test("a region in the text of the answer is named too", async () => {
+    await using server = await startScriptedS3((_request, response) =>
+      sendError(response, 400, "AuthorizationHeaderMalformed", "<Region>eu-north-7</Region>"),
+    );
+    await assert.rejects(
+      openS3(server.url, { credentials }),
+      (error) =>
+        hasCode("ERR_USAGE")(error) &&
+        isAppError(error) &&
+        error.remedy?.includes("region=eu-north-7") === true,
+    );
+  });
 
   test("a bucket elsewhere is named with its region", async () => {
     await using server = await startScriptedS3((_request, response) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { suite, test } from "node:test";
-import { isAppError } from "@holdfast/kernel";
+import { AppError, isAppError } from "@holdfast/kernel";
 import { parseS3Location } from "../src/s3/location.ts";
 import { openS3 } from "../src/s3/open-s3.ts";
 import { credentials, hasCode, MEBIBYTE, SECRET } from "./s3-bench.ts";
@@ -56,6 +56,44 @@ suite("S3: settings", () => {
       openS3(url, { credentials, allowPlainHttp: true, signal }),
       (error) => isAppError(error) && error.code !== "ERR_USAGE" && error.code !== "ERR_STORAGE_UNTRUSTED",
     );
+  });
+
+  test("the bucket stands in the host name or in the path, as the style says", async () => {
+    for (const [style, hostname] of [
+      ["virtual", "bucket.s3.invalid"],
+      ["path", "s3.invalid"],
+    ] as const) {
+      const url = new URL(`s3://bucket?endpoint=https://s3.invalid&style=${style}`);
+      await assert.rejects(openS3(url, { credentials }), (error) => {
+        assert(hasCode("ERR_STORAGE_UNREACHABLE")(error) && isAppError(error));
+        assert(error.cause instanceof Error && "hostname" in error.cause);
+        assert.equal(error.cause.hostname, hostname);
+        return true;
+      });
+    }
+  });
+
+  test("credentials that no header can hold are refused", async () => {
+    const url = new URL("s3://bucket?endpoint=http://localhost:9");
+    const broken = () => Promise.resolve({ accessKeyId: "KEY\n", secretAccessKey: SECRET });
+    await assert.rejects(openS3(url, { credentials: broken }), hasCode("ERR_STORAGE_CREDENTIALS"));
+  });
+
+  test("credentials that are not there are the callback's error", async () => {
+    const url = new URL("s3://bucket?endpoint=http://localhost:9");
+    const none = () => Promise.reject(new AppError("ERR_KEY_MISSING", "There is no such password."));
+    await assert.rejects(openS3(url, { credentials: none }), hasCode("ERR_KEY_MISSING"));
+  });
+
+  test("an opening is cancelled also while it waits for credentials", async () => {
+    const url = new URL("s3://bucket?endpoint=http://localhost:9");
+    const late = () => new Promise<never>(() => undefined);
+    const abort = new AbortController();
+    const opening = openS3(url, { credentials: late, signal: abort.signal });
+    setTimeout(() => {
+      abort.abort();
+    }, 50);
+    await assert.rejects(opening, hasCode("ERR_CANCELLED"));
   });
 
   test("an endpoint of the environment is held to the same", async () => {

@@ -34,6 +34,11 @@ const denied: Meaning = {
   remedy:
     "Give these credentials the right to list the bucket and to read, write and delete objects below the folder.",
 };
+const archived: Meaning = {
+  code: "ERR_STORAGE_DENIED",
+  reason: "the object is archived",
+  remedy: "Have it restored from the archive first; keep backups in a storage class that is read at once.",
+};
 const missing: Meaning = {
   code: "ERR_STORAGE_MISSING",
   reason: "there is no such bucket",
@@ -102,7 +107,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
   ["NotSignedUp", denied],
   ["UserSuspended", denied],
   ["MethodNotAllowed", denied],
-  ["InvalidObjectState", denied],
+  ["InvalidObjectState", archived],
   ["NoSuchBucket", missing],
   ["SlowDown", throttled],
   ["ServiceUnavailable", throttled],
@@ -184,10 +189,15 @@ function meaningOf(answer: ServiceAnswer): Meaning {
   return { ...meaning, remedy: `Give the bucket's region: add region=${answer.region} to the URL.` };
 }
 
-/** The code of an error of the operating system or of TLS; these have an address in them and no secret. */
+/** The code of an error of the operating system, of TLS or of HTTP; these have an address in them and no secret. */
 function systemCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return undefined;
-  return /^(?:E[A-Z0-9_]+|HPE_[A-Z_]+|UND_[A-Z_]+)$/.test(error.code) ? error.code : undefined;
+  const code = errorCode(error);
+  const known = /^(?:E(?!RR_)[A-Z0-9_]+|ERR_(?:SSL|TLS|OSSL|STREAM|SOCKET)_[A-Z0-9_]+|HPE_[A-Z_]+)$/;
+  return code !== undefined && known.test(code) ? code : undefined;
+}
+
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
 /** The texts of the SDK's own errors are not shown: they may quote what programs or files for credentials said. */
@@ -197,6 +207,10 @@ function internalMeaning(error: unknown): Meaning {
     const remedy =
       "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write them into ~/.aws/credentials; then try again.";
     return { code: "ERR_STORAGE_CREDENTIALS", reason: "there are no credentials for it", remedy };
+  }
+  // Of a header: nothing else in one comes from outside.
+  if (errorCode(error) === "ERR_INVALID_CHAR") {
+    return { ...credentials, reason: "the credentials have illegal characters in them" };
   }
   return { ...failed, reason: "the answer of the storage cannot be understood" };
 }

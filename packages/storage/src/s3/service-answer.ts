@@ -31,7 +31,8 @@ export function readAnswer(error: unknown): ServiceAnswer | undefined {
   const name = property(error, "name");
   const legal = typeof name === "string" && /^[A-Za-z][A-Za-z0-9.]{0,63}$/.test(name);
   const code = legal && name !== "Unknown" && name !== "Error" ? name : "";
-  const region = property(property(property(error, "$response"), "headers"), "x-amz-bucket-region");
+  const headers = property(property(error, "$response"), "headers");
+  const region = property(headers, "x-amz-bucket-region") ?? property(error, "Region");
   const known = typeof region === "string" && /^[a-z0-9-]{1,64}$/.test(region);
   return new ServiceAnswer(status, code, known ? region : undefined);
 }

@@ -63,7 +63,7 @@ export class S3Session implements Disposable {
     throwIfAborted(signal, this.location);
     const client = (this.#client ??= this.#connect());
     try {
-      return await work(client, { abortSignal: signal });
+      return await unlessAborted(work(client, { abortSignal: signal }), signal);
     } catch (error) {
       if (signal.aborted) throw cancelled(signal.reason, this.location);
       const failure = s3Failure(error, action, this.location);
@@ -115,6 +115,20 @@ export class S3Session implements Disposable {
     client.middlewareStack.add(signGivenDigest, { step: "build", name: "holdfastGivenDigest" });
     return client;
   }
+}
+
+/** Programs and services that give credentials know nothing of the signal; what is sent by then, the transport ends. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      reject(cancelled(signal.reason, "a request"));
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    const settled = (): void => {
+      signal.removeEventListener("abort", abort);
+    };
+    work.then(resolve, reject).then(settled, settled);
+  });
 }
 
 function knownParts(credentials: Awaited<ReturnType<NonNullable<S3Options["credentials"]>>>) {
