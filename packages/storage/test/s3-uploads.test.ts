@@ -35,6 +35,31 @@ suite("S3: a storage that would overwrite", () => {
     assert.equal(made.requests.filter((what) => what.endsWith("tmp/condition")).length, 1);
   });
 
+  test("is asked for the next put when the first one was cancelled meanwhile", async () => {
+    let asked = 0;
+    await using made = await bench((request, response) => {
+      const what = summary(request);
+      if (what.startsWith("PUT /bucket/folder/packs/")) {
+        response.end();
+        return true;
+      }
+      if (what !== "PUT /bucket/folder/tmp/condition") return false;
+      asked += 1;
+      // The first question is never answered.
+      return asked === 1;
+    });
+    const abort = new AbortController();
+    const first = made.driver.put("packs/1", new Uint8Array(5), undefined, abort.signal);
+    const second = put(made.driver, "packs/2");
+    setTimeout(() => {
+      abort.abort();
+    }, 50);
+    await assert.rejects(first, hasCode("ERR_CANCELLED"));
+    assert.equal(await second, "created");
+    assert.equal(asked, 2);
+    assert(!made.requests.includes("PUT /bucket/folder/packs/1"));
+  });
+
   test("gets large objects whole when it forgets the condition at the end of an upload", async () => {
     await using made = await bench(forgetfulUploads, { multipartFromBytes: 8 * MEBIBYTE });
     assert.equal(await put(made.driver, "large", 9 * MEBIBYTE), "created");

@@ -48,7 +48,7 @@ export async function openS3(location: URL | S3Location, options: S3Options = {}
 
 async function openSession(location: S3Location, options: S3Options): Promise<S3Session> {
   const ca = options.caFile === undefined ? undefined : await readAuthorities(options.caFile);
-  // Loading it takes longer than starting the rest of the program; other storages need not wait for it.
+  // Loading it takes more than a tenth of a second; other storages need not wait for it.
   const sdk = await import("@aws-sdk/client-s3");
   const connections = openConnections({
     ca,

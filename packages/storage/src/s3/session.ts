@@ -12,6 +12,7 @@ import { s3Failure } from "./failures.ts";
 import { describeLocation, type S3Location } from "./location.ts";
 import type { S3Options } from "./options.ts";
 import type { Transport } from "./transport.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 export interface SessionParts {
   readonly sdk: typeof Sdk;
@@ -63,6 +64,7 @@ export class S3Session implements Disposable {
     throwIfAborted(signal, this.location);
     const client = (this.#client ??= this.#connect());
     try {
+      // Programs and services that give credentials know nothing of the signal.
       return await unlessAborted(work(client, { abortSignal: signal }), signal);
     } catch (error) {
       if (signal.aborted) throw cancelled(signal.reason, this.location);
@@ -115,20 +117,6 @@ export class S3Session implements Disposable {
     client.middlewareStack.add(signGivenDigest, { step: "build", name: "holdfastGivenDigest" });
     return client;
   }
-}
-
-/** Programs and services that give credentials know nothing of the signal; what is sent by then, the transport ends. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      reject(cancelled(signal.reason, "a request"));
-    };
-    signal.addEventListener("abort", abort, { once: true });
-    const settled = (): void => {
-      signal.removeEventListener("abort", abort);
-    };
-    work.then(resolve, reject).then(settled, settled);
-  });
 }
 
 function knownParts(credentials: Awaited<ReturnType<NonNullable<S3Options["credentials"]>>>) {
