@@ -30,7 +30,7 @@ import { CallError } from "./native-values.ts";
 /** A lock is held for a few round trips. */
 const LOCK_ATTEMPTS = 400;
 const LOCK_WAIT_MS = 25;
-const LOCK_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_SYNC;
+const LOCK_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC;
 
 export class ShareModeError extends Error {}
 
@@ -57,7 +57,7 @@ export class Publisher {
       this.#prove(lock);
       if (this.isTaken(final)) return "exists";
       this.#library.replacingRename(temporary, final);
-      // A synchronous write that lengthens a file makes a journalling file system commit what came before: the rename.
+      // Where the server writes through, this lengthens a file and so commits what came before it: the rename.
       this.#library.write(held, Buffer.from("\n"));
       return "created";
     } finally {

@@ -31,8 +31,7 @@ const SWEEP_MAX = 1000;
 const TEMPORARY_NAME = /^[0-9a-f]{32}$/;
 /** No object's name, for the underscore. */
 const LOCK_FOLDER = "_locks";
-/** With O_SYNC the library asks for FILE_WRITE_THROUGH (MS-SMB2 2.2.13). */
-const WRITE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_SYNC;
+const WRITE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 const MISSING: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"]);
 
 /** Says in which situation a call failed. */

@@ -8,10 +8,11 @@
  * killing it closes the socket at once, a crash ends one attempt, and its environment holds neither secrets nor an
  * smb.conf that weakens anything. (A thread of ours would keep running, and would keep this process from ending.)
  *
- * A put writes `tmp/<random>` with FILE_WRITE_THROUGH, so that the server answers each write when it is on its disk
- * (Samba: with `strict sync`, its default), closes it, and renames it under a lock (publish.ts), which ends with one more
- * such write. SMB has no call that makes a folder's entries durable; on a server with a journalling file system the last
- * write commits the rename too, on others a power cut of the server may lose the name within its usual seconds.
+ * A put writes `tmp/<random>`, closes it, and renames it under a lock (publish.ts). DURABILITY IS THE SERVER'S: libsmbclient
+ * has no flush, and drops O_SYNC in SMB 2 and 3, so that a power cut of the server within its usual seconds may cost objects
+ * that were reported as stored, or leave them empty. Samba writes through with `sync always = yes` for the share (and
+ * `strict sync = yes`, its default); Windows does for shares with continuous availability. Then the last write of a put,
+ * to the lock file after the rename, makes a journalling file system commit the rename too.
  *
  * Known limit: the library reads a folder as a whole, so that a hostile server can make a helper process grow.
  *
