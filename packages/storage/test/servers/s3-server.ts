@@ -21,6 +21,7 @@ const PROGRAMS = [
   "openssl",
   "radosgw",
   "radosgw-admin",
+  "setpriv",
 ];
 const START_TIMEOUT_MS = 180_000;
 const COMMAND_TIMEOUT_MS = 120_000;
