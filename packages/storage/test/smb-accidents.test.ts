@@ -196,6 +196,17 @@ function testAccidents(server: SmbServer): void {
       assert.equal(sessionLine(server), "");
     });
 
+    test("or whose helper process dies, too, costs only time", async () => {
+      const path = `storage/${randomUUID()}`;
+      await using storage = openRemoteStorage(openOn(server, path));
+      const bytes = randomBytes(48 * MEBIBYTE);
+      const put = storage.put("packs/a", bytes);
+      await untilTemporary(join(server.folder, path.slice("storage/".length), "tmp"), MEBIBYTE);
+      for (const pid of helperProcesses()) process.kill(pid, "SIGKILL");
+      assert.equal(await put, "created");
+      assert((await storage.get("packs/a")).equals(bytes));
+    });
+
     test("or falls silent is given up after the idle timeout", async () => {
       await using driver = openOn(server, "storage", { idleTimeoutMs: 700 });
       await driver.stat("a", never);
