@@ -22,20 +22,6 @@ const TEST_PACKAGES: readonly TestPackage[] = [
   { name: "acl", program: "getfacl", purpose: "access control lists of restored files" },
   { name: "e2fsprogs", program: "filefrag", purpose: "holes of restored sparse files" },
   { name: "gdb", program: "gcore", purpose: "search for secrets in a core image (with SLOW=1)" },
-  { name: "openssh-server", program: "sshd", purpose: "an SFTP server" },
-  {
-    name: "openssh-client",
-    program: "ssh-keygen",
-    purpose: "keys for the SFTP server, and a peer of its speed",
-  },
-  { name: "apache2-bin", program: "apache2", purpose: "a WebDAV server" },
-  { name: "radosgw", program: "radosgw", purpose: "an S3 server, with the next three" },
-  { name: "ceph-mon", program: "ceph-mon", purpose: "the monitor of the S3 server" },
-  { name: "ceph-osd", program: "ceph-osd", purpose: "the disks of the S3 server" },
-  { name: "ceph-common", program: "ceph", purpose: "the administration of the S3 server" },
-  { name: "samba", program: "smbd", purpose: "an SMB server" },
-  { name: "smbclient", program: "smbclient", purpose: "a peer of the SMB driver's speed" },
-  { name: "libsmbclient", program: "smbclient", purpose: "the library behind the SMB driver" },
   { name: "procps", program: "ps", purpose: "search for secrets in the list of processes" },
 ];
 

@@ -5,12 +5,15 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import { AppError } from "@holdfast/kernel";
+import { AppError, systemClock, systemRandomness } from "@holdfast/kernel";
 import type { Storage } from "../contract.ts";
 import type { CredentialSource, StorageCredentials } from "../credentials.ts";
 import type { RemoteDriver } from "./driver.ts";
 import { openRemoteStorage } from "./remote-storage.ts";
+import { withRetries } from "./retry.ts";
 import { type RemoteSettings, takeSettings } from "./settings.ts";
+
+const OPENING_DEADLINE_MS = 10_000;
 
 export interface OpenRemoteOptions {
   readonly create?: boolean;
@@ -36,7 +39,13 @@ export async function openRemote(location: string, options: OpenRemoteOptions): 
   const settings = takeSettings(url);
   const open = OPENERS[url.protocol];
   if (open === undefined) throw usage("Storages of this kind are not known.");
-  const driver = await open({ ...options, url, settings });
+  // A person who has mistyped the name of a server should not wait long to be told.
+  const driver = await withRetries(() => open({ ...options, url, settings }), {
+    clock: systemClock,
+    randomness: systemRandomness,
+    deadlineMs: OPENING_DEADLINE_MS,
+    signal: new AbortController().signal,
+  });
   const { parallel, bytesPerSecond } = settings;
   return openRemoteStorage(driver, {
     ...(parallel === undefined ? {} : { parallel }),
