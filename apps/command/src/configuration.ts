@@ -12,6 +12,8 @@ export interface StorageDefaults {
   readonly location: string;
   /** Path of the file with the key of the repository there. */
   readonly keyFile?: string;
+  /** Path of the file with the credentials of the storage. */
+  readonly credentials?: string;
 }
 
 export interface Configuration {
@@ -88,7 +90,11 @@ function readStorages(reader: FieldReader): Map<string, StorageDefaults> {
   for (const [name, fields] of reader.objects("storages")) {
     const location = fields.text("location");
     if (location === undefined) throw fields.fail("location", "it is missing");
-    storages.set(name, { location, ...fields.optional("keyFile", fields.text("keyFile")) });
+    storages.set(name, {
+      location,
+      ...fields.optional("keyFile", fields.text("keyFile")),
+      ...fields.optional("credentials", fields.text("credentials")),
+    });
     fields.end();
   }
   return storages;

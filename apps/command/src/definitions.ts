@@ -31,6 +31,10 @@ const KEY_FILE: OptionDefinition = {
   flags: "--key-file FILE",
   text: "file with the key: a passphrase, or a recovery kit",
 };
+const CREDENTIALS: OptionDefinition = {
+  flags: "--credentials FILE",
+  text: "file with the credentials of the storage",
+};
 const NEW_KEY_FILE: OptionDefinition = {
   flags: "--new-key-file FILE",
   text: "file with the new passphrase; without it, it is asked for twice",
@@ -59,6 +63,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "make a repository",
     options: [
       KEY_FILE,
+      CREDENTIALS,
       { flags: "--method METHOD", text: "how data is encrypted", choices: ["gcm", "cbc"] },
       { flags: "--level LEVEL", text: "key of 128, 192 or 256 bits", choices: ["low", "normal", "high"] },
       { flags: "--no-encryption", text: "make a repository that everybody can read" },
@@ -71,6 +76,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "make a copy of files and folders",
     options: [
       KEY_FILE,
+      CREDENTIALS,
       { flags: "--exclude GLOB", text: "leave out what the pattern names", many: true },
       { flags: "--exclude-file FILE", text: "leave out what the patterns in this file name", many: true },
       { flags: "--one-file-system", text: "do not enter other file systems" },
@@ -94,6 +100,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "list the copies",
     options: [
       KEY_FILE,
+      CREDENTIALS,
       { flags: "--host NAME", text: "only copies of this machine" },
       { flags: "--tag NAME", text: "only copies with this tag; several times: with all of them", many: true },
     ],
@@ -103,28 +110,32 @@ export const COMMANDS: readonly CommandDefinition[] = [
     name: "ls",
     operands: ["STORAGE", "COPY", "[PATH]"],
     summary: "list what is in a copy: everything, or what is in one folder",
-    options: [KEY_FILE, { flags: "--recursive", text: "with PATH: all that lies below it, too" }],
+    options: [
+      KEY_FILE,
+      CREDENTIALS,
+      { flags: "--recursive", text: "with PATH: all that lies below it, too" },
+    ],
     load: () => import("./commands/ls.ts"),
   },
   {
     name: "find",
     operands: ["STORAGE", "GLOB"],
     summary: "find by name in all copies",
-    options: [KEY_FILE, { flags: "--copy COPY", text: "only in this copy", many: true }],
+    options: [KEY_FILE, CREDENTIALS, { flags: "--copy COPY", text: "only in this copy", many: true }],
     load: () => import("./commands/find.ts"),
   },
   {
     name: "diff",
     operands: ["STORAGE", "COPY", "COPY"],
     summary: "what changed from the first copy to the second",
-    options: [KEY_FILE],
+    options: [KEY_FILE, CREDENTIALS],
     load: () => import("./commands/diff.ts"),
   },
   {
     name: "dump",
     operands: ["STORAGE", "COPY", "PATH"],
     summary: "write a file of a copy to standard output",
-    options: [KEY_FILE],
+    options: [KEY_FILE, CREDENTIALS],
     load: () => import("./commands/dump.ts"),
   },
   {
@@ -133,6 +144,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "write a copy back below a folder",
     options: [
       KEY_FILE,
+      CREDENTIALS,
       { flags: "--target DIR", text: "where to; it is made where it is missing" },
       { flags: "--include PATH", text: "only this path of the copy and what is below it", many: true },
       {
@@ -152,6 +164,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "find damage: in every object and reference, or in some copies",
     options: [
       KEY_FILE,
+      CREDENTIALS,
       { flags: "--read-data", text: "also decrypt everything and compare each chunk with its id" },
       {
         flags: "--no-key",
@@ -167,6 +180,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "remove copies, named or by rules; rules count copies of the same host and paths together",
     options: [
       KEY_FILE,
+      CREDENTIALS,
       keepRule("last", "keep the N newest copies"),
       keepRule("hourly", "keep the newest copy of each of the last N hours that have one"),
       keepRule("daily", "the same for days"),
@@ -183,21 +197,25 @@ export const COMMANDS: readonly CommandDefinition[] = [
     name: "clean",
     operands: ["STORAGE"],
     summary: "give back the space that no copy needs",
-    options: [KEY_FILE, DRY_RUN],
+    options: [KEY_FILE, CREDENTIALS, DRY_RUN],
     load: () => import("./commands/clean.ts"),
   },
   {
     name: "replicate",
     operands: ["STORAGE", "TARGET", "[COPY...]"],
     summary: "copy a repository to another storage, or bring the replica up to date",
-    options: [KEY_FILE],
+    options: [
+      KEY_FILE,
+      CREDENTIALS,
+      { flags: "--target-credentials FILE", text: "file with the credentials of TARGET" },
+    ],
     load: () => import("./commands/replicate.ts"),
   },
   {
     name: "key list",
     operands: ["STORAGE"],
     summary: "list the keys that open a repository",
-    options: [KEY_FILE],
+    options: [KEY_FILE, CREDENTIALS],
     load: () => import("./commands/key-list.ts"),
   },
   {
@@ -206,6 +224,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "add a passphrase or a recovery kit",
     options: [
       KEY_FILE,
+      CREDENTIALS,
       NEW_KEY_FILE,
       { flags: "--recovery-kit FILE", text: "make a recovery kit and write it to this new file" },
       { flags: "--label TEXT", text: "what the key is called in the list" },
@@ -216,21 +235,21 @@ export const COMMANDS: readonly CommandDefinition[] = [
     name: "key remove",
     operands: ["STORAGE", "SLOT"],
     summary: "remove a key; SLOT is the start of its id",
-    options: [KEY_FILE],
+    options: [KEY_FILE, CREDENTIALS],
     load: () => import("./commands/key-remove.ts"),
   },
   {
     name: "key check",
     operands: ["STORAGE"],
     summary: "try a key and say which one it is",
-    options: [KEY_FILE],
+    options: [KEY_FILE, CREDENTIALS],
     load: () => import("./commands/key-check.ts"),
   },
   {
     name: "benchmark",
     operands: ["[STORAGE]"],
     summary: "what this machine can do: ciphers, hashes, compression, and a storage",
-    options: [],
+    options: [CREDENTIALS],
     load: () => import("./commands/benchmark.ts"),
   },
 ];

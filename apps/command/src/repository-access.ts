@@ -16,11 +16,12 @@ import {
   type SlotKey,
   wipeKeySet,
 } from "@holdfast/repository";
-import { openStorage, type Storage } from "@holdfast/storage";
+import type { Storage } from "@holdfast/storage";
 import { type CommandCall, operand } from "./command-call.ts";
 import type { StorageDefaults } from "./configuration.ts";
 import { givenKey, promptKey, wipeKey } from "./key-input.ts";
 import { endedProcesses, ownProcess } from "./process-identity.ts";
+import { openNamedStorage } from "./storage-credentials.ts";
 
 /** What the operand names: a location, or `@NAME` of the configuration. @throws AppError `ERR_USAGE`. */
 export function locate(call: CommandCall, named: string): StorageDefaults {
@@ -47,7 +48,7 @@ export async function accessStorage(
   options: { readonly create?: boolean } = {},
 ): Promise<StorageAccess> {
   const defaults = locate(call, named);
-  const storage = await openStorage(defaults.location, options);
+  const storage = await openNamedStorage(call, defaults, options);
   const own = ownProcess();
   const ports = {
     storage,

@@ -48,6 +48,14 @@ export const ERROR_CODES = {
   ERR_STORAGE_DENIED: { exit: 6, retryable: false },
   ERR_STORAGE_UNREACHABLE: { exit: 6, retryable: true },
   ERR_STORAGE_FAILED: { exit: 6, retryable: true },
+  /** The password, key or token was refused; not that it may do too little (`ERR_STORAGE_DENIED`). */
+  ERR_STORAGE_CREDENTIALS: { exit: 6, retryable: false },
+  /** No such bucket, container, share or folder. */
+  ERR_STORAGE_MISSING: { exit: 6, retryable: false },
+  /** The other side is not who it should be: an unknown or changed host key, a certificate that does not verify. */
+  ERR_STORAGE_UNTRUSTED: { exit: 6, retryable: false },
+  ERR_STORAGE_TIMEOUT: { exit: 6, retryable: true },
+  ERR_STORAGE_THROTTLED: { exit: 6, retryable: true },
   ERR_SOURCE_UNREADABLE: failed,
   ERR_SOURCE_CHANGED: failed,
   ERR_SOURCE_VANISHED: failed,

@@ -2,7 +2,14 @@
  * A storage as one simulated process sees it: every call takes time, sometimes days; lists are no snapshots, or stale; and
  * the process may die before or after any call.
  */
-import type { ByteRange, MemoryStorage, ObjectInfo, PutOptions, Storage } from "@holdfast/storage";
+import {
+  type ByteRange,
+  type MemoryStorage,
+  type ObjectInfo,
+  PLAIN_STORAGE,
+  type PutOptions,
+  type Storage,
+} from "@holdfast/storage";
 import type { SimulatedClock } from "./simulation-clock.ts";
 import type { SeededRandom } from "./simulation-random.ts";
 
@@ -106,7 +113,7 @@ export class SimulatedStorage implements Storage {
     this.#random = random;
     this.#fate = fate;
     this.#observe = observe;
-    this.capabilities = { listConsistent: disk.staleMs === 0, freeSpace: false };
+    this.capabilities = { ...PLAIN_STORAGE, listConsistent: disk.staleMs === 0 };
   }
 
   get isDead(): boolean {

@@ -15,7 +15,25 @@ export interface StorageCapabilities {
   readonly listConsistent: boolean;
   /** {@link Storage.free} knows the free space. */
   readonly freeSpace: boolean;
+  /** The storage itself refuses a second object of the same name; elsewhere a temporary name and a link or rename do. */
+  readonly conditionalPut: boolean;
+  /** The storage compares what arrived with its SHA-256. */
+  readonly serverChecksum: boolean;
+  /** What was put can be neither changed nor deleted for a time that somebody set on the storage. */
+  readonly objectLock: boolean;
+  /** What is deleted is kept as an older version. */
+  readonly versioning: boolean;
 }
+
+/** Of a storage that does nothing but keep objects. */
+export const PLAIN_STORAGE: StorageCapabilities = {
+  listConsistent: true,
+  freeSpace: false,
+  conditionalPut: false,
+  serverChecksum: false,
+  objectLock: false,
+  versioning: false,
+};
 
 export interface ObjectInfo {
   readonly name: string;

@@ -1,5 +1,13 @@
 // The public surface of this package.
-export type { ByteRange, ObjectInfo, PutOptions, Storage, StorageCapabilities } from "./contract.ts";
+export {
+  type ByteRange,
+  type ObjectInfo,
+  PLAIN_STORAGE,
+  type PutOptions,
+  type Storage,
+  type StorageCapabilities,
+} from "./contract.ts";
+export { type CredentialSource, decodeStorageCredentials, type StorageCredentials } from "./credentials.ts";
 export {
   type CrashPoint,
   type CrashScenario,

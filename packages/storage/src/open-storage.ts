@@ -6,15 +6,21 @@
 import { fileURLToPath } from "node:url";
 import { AppError } from "@holdfast/kernel";
 import type { Storage } from "./contract.ts";
+import type { CredentialSource } from "./credentials.ts";
 import { openLocalStorage } from "./local/local-storage.ts";
+import { openRemote } from "./remote/open-remote.ts";
 
+const REMOTE_SCHEMES: ReadonlySet<string> = new Set(["sftp", "s3", "smb", "webdav", "webdavs"]);
 /** Schemes that the product has reserved and that no driver serves yet. */
-const PLANNED_SCHEMES: ReadonlySet<string> = new Set(["sftp", "s3", "smb", "webdav", "webdavs", "azure"]);
-const SUPPORTED = "Today a storage is a folder: a path such as /srv/backups, or a file:// URL.";
+const PLANNED_SCHEMES: ReadonlySet<string> = new Set(["azure"]);
+const SUPPORTED =
+  "A storage is a path such as /srv/backups, or a URL that begins with file, sftp, s3, smb or webdavs and ://.";
 
 export interface OpenStorageOptions {
   /** Make the storage's folder when it is missing. */
   readonly create?: boolean;
+  /** For remote storages. Default: what the protocol's own programs use, such as an SSH agent or `AWS_*` variables. */
+  readonly credentials?: CredentialSource;
 }
 
 /**
@@ -23,13 +29,14 @@ export interface OpenStorageOptions {
  * @throws {AppError} `ERR_USAGE`, `ERR_UNSUPPORTED`, or what opening the storage throws.
  */
 export async function openStorage(location: string, options: OpenStorageOptions = {}): Promise<Storage> {
-  return openLocalStorage(parseLocation(location), options);
-}
-
-function parseLocation(location: string): string {
   if (location === "" || location.includes("\0"))
     throw usage("The storage's name is empty or has a NUL in it.");
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]?.toLowerCase();
+  if (scheme !== undefined && REMOTE_SCHEMES.has(scheme)) return openRemote(location, options);
+  return openLocalStorage(parseFolder(location, scheme), options);
+}
+
+function parseFolder(location: string, scheme: string | undefined): string {
   if (scheme === undefined) return location;
   if (PLANNED_SCHEMES.has(scheme)) {
     throw new AppError("ERR_UNSUPPORTED", `Storages of the kind ${scheme}:// are not supported yet.`, {

@@ -28,13 +28,16 @@ suite("openStorage", () => {
   });
 
   const refusals: readonly (readonly [string, ErrorCode])[] = [
-    ["sftp://user:secret@host:22/path", "ERR_UNSUPPORTED"],
-    ["s3://bucket/prefix?endpoint=https://user:secret@host", "ERR_UNSUPPORTED"],
-    ["smb://user:secret@host/share", "ERR_UNSUPPORTED"],
-    ["webdav://user:secret@host/path", "ERR_UNSUPPORTED"],
-    ["WebDAVs://user:secret@host/path", "ERR_UNSUPPORTED"],
+    ["sftp://user:secret@host:22/path", "ERR_USAGE"],
+    ["s3://bucket/prefix?endpoint=https://user:secret@host", "ERR_USAGE"],
+    ["smb://user:secret@host/share", "ERR_USAGE"],
+    ["webdav://user:secret@host/path", "ERR_USAGE"],
+    ["WebDAVs://user:secret@host/path", "ERR_USAGE"],
     ["azure://container?sig=secret", "ERR_UNSUPPORTED"],
-    ["s3:secret", "ERR_UNSUPPORTED"],
+    ["s3:secret", "ERR_USAGE"],
+    ["s3://bucket?lock=secret", "ERR_USAGE"],
+    ["sftp://host/path?rate=secret", "ERR_USAGE"],
+    ["smb://host/share?encrypt=secret", "ERR_USAGE"],
     ["ftp://user:secret@host/path", "ERR_USAGE"],
     ["file://user:secret@host/path", "ERR_USAGE"],
     ["file:///a%2fsecret", "ERR_USAGE"],

@@ -1,7 +1,6 @@
 /** `holdfast benchmark`: what this machine can do, and a storage. */
 import { availableParallelism, cpus } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { openStorage } from "@holdfast/storage";
 import type { Measurement } from "../benchmark/measure.ts";
 import { measurePassphrase, measureProcessor } from "../benchmark/processor.ts";
 import { measureStorage } from "../benchmark/storage.ts";
@@ -10,6 +9,7 @@ import { printable } from "../output/printable.ts";
 import { formatBytes } from "../output/quantity.ts";
 import { formatTable } from "../output/table.ts";
 import { locate } from "../repository-access.ts";
+import { openNamedStorage } from "../storage-credentials.ts";
 
 export async function run(call: CommandCall): Promise<Exit> {
   const { output, signal } = call;
@@ -21,7 +21,7 @@ export async function run(call: CommandCall): Promise<Exit> {
   const [named] = call.operands;
   // First, so that a storage that is not there is told at once.
   if (named !== undefined) {
-    await using storage = await openStorage(locate(call, named).location);
+    await using storage = await openNamedStorage(call, locate(call, named));
     for (const measurement of await measureStorage(storage, signal)) add(measurement);
   }
   for (const measurement of measureProcessor()) {

@@ -1,15 +1,15 @@
 /** `holdfast replicate`: copies a repository, or copies in it, to another storage. It takes no key that could read them. */
 import { listCopies, replicate, type ReplicateResult, resolveCopy } from "@holdfast/repository";
-import { openStorage } from "@holdfast/storage";
 import { type CommandCall, EXIT, type Exit, operand } from "../command-call.ts";
 import { formatBytes, formatCount, formatNumber } from "../output/quantity.ts";
 import { accessRepository, locate } from "../repository-access.ts";
+import { openReplicaStorage } from "../storage-credentials.ts";
 
 export async function run(call: CommandCall): Promise<Exit> {
   const { output, signal } = call;
   const wanted = call.operands.slice(2);
   await using access = await accessRepository(call, ["maintain"]);
-  await using target = await openStorage(locate(call, operand(call, 1)).location, { create: true });
+  await using target = await openReplicaStorage(call, locate(call, operand(call, 1)));
   const list = wanted.length === 0 ? undefined : await listCopies(access.storage, access.repository.keys);
   const result = await replicate(access.repository, target, {
     ...(list === undefined ? {} : { copies: wanted.map((copy) => resolveCopy(list, copy).id) }),

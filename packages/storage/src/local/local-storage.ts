@@ -12,7 +12,14 @@ import { lstat, readdir, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { AppError, type Clock, type Randomness, systemClock, systemRandomness } from "@holdfast/kernel";
 import { throwIfAborted } from "../cancel.ts";
-import type { ByteRange, ObjectInfo, PutOptions, Storage, StorageCapabilities } from "../contract.ts";
+import {
+  type ByteRange,
+  type ObjectInfo,
+  PLAIN_STORAGE,
+  type PutOptions,
+  type Storage,
+  type StorageCapabilities,
+} from "../contract.ts";
 import { checkObjectName, checkPrefix, TEMPORARY_FOLDER } from "../names.ts";
 import { assertRange, notFound, tooShort } from "../reading.ts";
 import { errno, isMissing, storageFailure } from "./failures.ts";
@@ -58,7 +65,7 @@ async function checkBase(base: string): Promise<void> {
 /** Made by {@link openLocalStorage}. */
 export class LocalStorage implements Storage {
   readonly location: string;
-  readonly capabilities: StorageCapabilities = { listConsistent: true, freeSpace: true };
+  readonly capabilities: StorageCapabilities = { ...PLAIN_STORAGE, freeSpace: true };
   readonly #clock: Clock;
   readonly #randomness: Randomness;
   readonly #folders: Folders;

@@ -5,7 +5,14 @@
  */
 import { AppError, type Clock, systemClock } from "@holdfast/kernel";
 import { throwIfAborted } from "../cancel.ts";
-import type { ByteRange, ObjectInfo, PutOptions, Storage, StorageCapabilities } from "../contract.ts";
+import {
+  type ByteRange,
+  type ObjectInfo,
+  PLAIN_STORAGE,
+  type PutOptions,
+  type Storage,
+  type StorageCapabilities,
+} from "../contract.ts";
 import { checkObjectName, checkPrefix } from "../names.ts";
 import { assertRange, notFound, tooShort } from "../reading.ts";
 
@@ -36,7 +43,7 @@ export class MemoryStorage implements Storage {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#capacity = options.capacity ?? Number.MAX_SAFE_INTEGER;
-    this.capabilities = { listConsistent: true, freeSpace: true, ...options.capabilities };
+    this.capabilities = { ...PLAIN_STORAGE, freeSpace: true, ...options.capabilities };
   }
 
   /** A storage with the same objects that goes its own way from here on. */

@@ -1,0 +1,76 @@
+/**
+ * Tries again what may have failed by accident, with pauses that grow and are drawn at random ("full jitter": Brooker,
+ * "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), so that many clients do not come back all at once.
+ *
+ * @module
+ */
+import { AppError, type Clock, type ErrorCode, isAppError, type Randomness } from "@holdfast/kernel";
+
+const PAUSE_FIRST_MS = 200;
+const PAUSE_MAX_MS = 15_000;
+/** A storage that says it is asked too often is asked less often. */
+const PAUSE_THROTTLED_MS = 1000;
+const REPEATED: ReadonlySet<ErrorCode> = new Set([
+  "ERR_STORAGE_UNREACHABLE",
+  "ERR_STORAGE_TIMEOUT",
+  "ERR_STORAGE_THROTTLED",
+  "ERR_STORAGE_FAILED",
+]);
+
+export interface RetryPorts {
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+}
+
+export interface RetryOptions extends RetryPorts {
+  /** No new attempt begins so many milliseconds after the first one began. */
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs `attempt` until it succeeds, fails for good, or the deadline has passed. Refused credentials are tried once more,
+ * because the driver asks for them again.
+ *
+ * @param attempt gets the number of attempts before it.
+ * @throws what the last attempt threw, with the number of attempts in its message.
+ */
+export async function withRetries<T>(
+  attempt: (before: number) => Promise<T>,
+  { clock, randomness, deadlineMs, signal }: RetryOptions,
+): Promise<T> {
+  const startMs = clock.monotonic();
+  let refused = false;
+  for (let before = 0; ; before += 1) {
+    try {
+      return await attempt(before);
+    } catch (error) {
+      if (!isAppError(error) || signal.aborted) throw error;
+      if (error.code === "ERR_STORAGE_CREDENTIALS" && !refused) {
+        refused = true;
+        continue;
+      }
+      if (!REPEATED.has(error.code)) throw error;
+      const pauseMs = pauseAfter(error, before, randomness);
+      const tookMs = clock.monotonic() - startMs;
+      if (tookMs + pauseMs > deadlineMs) throw gaveUp(error, before + 1, tookMs);
+      await clock.sleep(pauseMs, signal);
+    }
+  }
+}
+
+function pauseAfter(error: AppError, before: number, randomness: Randomness): number {
+  const most = Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** before);
+  const share = randomness(Buffer.alloc(4)).readUInt32LE(0) / 0x1_0000_0000;
+  return share * most + (error.code === "ERR_STORAGE_THROTTLED" ? PAUSE_THROTTLED_MS : 0);
+}
+
+function gaveUp(error: AppError, attempts: number, tookMs: number): AppError {
+  if (attempts === 1) return error;
+  const tries = `${String(attempts)} attempts in ${String(Math.round(tookMs / 1000))} s`;
+  return new AppError(error.code, `${error.message} Gave up after ${tries}.`, {
+    ...(error.subject === undefined ? {} : { subject: error.subject }),
+    ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
+    cause: error,
+  });
+}

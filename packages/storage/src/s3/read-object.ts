@@ -1,0 +1,99 @@
+/**
+ * The body of a GetObject answer: exactly what was asked for, or an error.
+ *
+ * @module
+ */
+import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
+import { Readable } from "node:stream";
+import { AppError } from "@holdfast/kernel";
+import type { ByteRange } from "../contract.ts";
+import { tooShort } from "../reading.ts";
+import { TransportFailure } from "./transport-failure.ts";
+
+/** Larger objects are read in ranges. */
+export const WHOLE_BYTES_MAX = 64 * 1024 * 1024;
+
+export interface Wanted {
+  readonly name: string;
+  /** For messages. */
+  readonly location: string;
+  readonly range: ByteRange | undefined;
+}
+
+/**
+ * @throws {AppError} `ERR_DAMAGED` when the object ends before the range does, or is too long to be read as a whole.
+ * @throws {TransportFailure}
+ */
+export async function readObject(output: GetObjectCommandOutput, wanted: Wanted): Promise<Buffer> {
+  const { Body: body } = output;
+  if (!(body instanceof Readable)) throw senseless("has no content");
+  try {
+    return await readExactly(body, bodyLength(output, wanted));
+  } finally {
+    // Does nothing at its end; before that, it takes the connection along.
+    body.destroy();
+  }
+}
+
+export function httpRange({ offset, length }: ByteRange): string {
+  return `bytes=${String(offset)}-${String(offset + length - 1)}`;
+}
+
+function bodyLength(output: GetObjectCommandOutput, wanted: Wanted): number {
+  const { name, location, range } = wanted;
+  const announced = output.ContentLength;
+  if (announced === undefined || !Number.isSafeInteger(announced) || announced < 0) {
+    throw senseless("does not say how long it is");
+  }
+  if (range !== undefined) {
+    checkRange(output.ContentRange, announced, { name, location, range });
+    return range.length;
+  }
+  if (announced > WHOLE_BYTES_MAX) {
+    throw new AppError(
+      "ERR_DAMAGED",
+      `${name} in ${location} has ${String(announced)} bytes, more than any object that is read as a whole.`,
+      { subject: name, remedy: "Run `holdfast verify` to learn which copies are touched." },
+    );
+  }
+  return announced;
+}
+
+/** RFC 9110, section 14.4. */
+function checkRange(
+  contentRange: string | undefined,
+  announced: number,
+  { name, location, range }: Wanted & { readonly range: ByteRange },
+): void {
+  const match = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16}|\*)$/.exec(contentRange ?? "");
+  if (match === null) {
+    // The whole object instead, which may be what was asked for.
+    if (contentRange === undefined && range.offset === 0 && announced === range.length) return;
+    throw senseless("is not about the range that was asked for");
+  }
+  const [first, last, size] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  const length = last - first + 1;
+  if (first !== range.offset || length > range.length || length !== announced) {
+    throw senseless("is not about the range that was asked for");
+  }
+  if (length < range.length) throw tooShort(name, location, range, Number.isNaN(size) ? last + 1 : size);
+}
+
+async function readExactly(body: Readable, length: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let filled = 0;
+  const source: AsyncIterable<unknown> = body;
+  for await (const chunk of source) {
+    if (!(chunk instanceof Uint8Array) || chunk.length > length - filled) {
+      throw senseless("is longer than it says");
+    }
+    bytes.set(chunk, filled);
+    filled += chunk.length;
+  }
+  if (filled === length) return bytes;
+  throw new TransportFailure("ERR_STORAGE_UNREACHABLE", "the answer ended too early");
+}
+
+function senseless(what: string): TransportFailure {
+  return new TransportFailure("ERR_STORAGE_FAILED", `its answer ${what}`);
+}

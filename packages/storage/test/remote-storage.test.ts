@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { AppError, type Clock, type ErrorCode } from "@holdfast/kernel";
+import { testStorage } from "../src/conformance.ts";
+import type { RemoteDriver } from "../src/remote/driver.ts";
+import { openRemoteStorage } from "../src/remote/remote-storage.ts";
+import { hasCode, MemoryDriver } from "./memory-driver.ts";
+
+testStorage("a remote storage", () => Promise.resolve(openRemoteStorage(new MemoryDriver())));
+
+/** Sleeping takes no time but moves the clock. */
+function sleepingClock(): Clock & { readonly slept: number[] } {
+  const slept: number[] = [];
+  const nowMs = (): number => slept.reduce((sum, ms) => sum + ms, 0);
+  return {
+    slept,
+    now: nowMs,
+    monotonic: nowMs,
+    sleep: (ms) => {
+      slept.push(ms);
+      return Promise.resolve();
+    },
+  };
+}
+
+const always = <T extends Uint8Array>(bytes: T): T => bytes.fill(0x80);
+
+function failure(code: ErrorCode): AppError {
+  return new AppError(code, "The storage did not answer.", { remedy: "Look at the network." });
+}
+
+function bench(): {
+  driver: MemoryDriver;
+  clock: ReturnType<typeof sleepingClock>;
+  open: (driver: RemoteDriver) => ReturnType<typeof openRemoteStorage>;
+} {
+  const clock = sleepingClock();
+  const open = (driver: RemoteDriver): ReturnType<typeof openRemoteStorage> =>
+    openRemoteStorage(driver, { clock, randomness: always, deadlineMs: 60_000 });
+  return { driver: new MemoryDriver(), clock, open };
+}
+
+suite("retries of a remote storage", () => {
+  test("come after pauses that grow", async () => {
+    const { driver, clock, open } = bench();
+    const storage = open(driver);
+    await storage.put("a", Buffer.from("hello"));
+    for (let count = 0; count < 4; count += 1) {
+      driver.accidents.push({ call: "get", error: failure("ERR_STORAGE_UNREACHABLE") });
+    }
+    assert.equal((await storage.get("a")).toString(), "hello");
+    assert.deepEqual(
+      clock.slept.map((ms) => Math.round(ms)),
+      [100, 201, 402, 803],
+    );
+  });
+
+  test("end at the deadline, and say how often it was tried", async () => {
+    const { driver, clock, open } = bench();
+    const storage = open(driver);
+    for (let count = 0; count < 50; count += 1) {
+      driver.accidents.push({ call: "stat", error: failure("ERR_STORAGE_TIMEOUT") });
+    }
+    await assert.rejects(storage.stat("a"), /did not answer\. Gave up after \d+ attempts in \d+ s/u);
+    assert(clock.monotonic() <= 60_000);
+    assert(driver.calls.length > 5);
+  });
+
+  test("are not made where they are of no use", async () => {
+    const codes = [
+      "ERR_STORAGE_DENIED",
+      "ERR_STORAGE_FULL",
+      "ERR_STORAGE_MISSING",
+      "ERR_STORAGE_UNTRUSTED",
+    ] as const;
+    for (const code of codes) {
+      const { driver, open } = bench();
+      driver.accidents.push({ call: "delete", error: failure(code) });
+      await assert.rejects(open(driver).delete("a"), hasCode(code));
+      assert.equal(driver.calls.length, 1);
+    }
+  });
+
+  test("give refused credentials one more chance", async () => {
+    const { driver, open } = bench();
+    const storage = open(driver);
+    driver.accidents.push({ call: "stat", error: failure("ERR_STORAGE_CREDENTIALS") });
+    assert.equal(await storage.stat("a"), null);
+    driver.accidents.push({ call: "stat", error: failure("ERR_STORAGE_CREDENTIALS") });
+    driver.accidents.push({ call: "stat", error: failure("ERR_STORAGE_CREDENTIALS") });
+    await assert.rejects(storage.stat("a"), hasCode("ERR_STORAGE_CREDENTIALS"));
+  });
+
+  test("know their own object when the first answer to a put was lost", async () => {
+    const { driver, open } = bench();
+    const storage = open(driver);
+    const lost = { call: "put", error: failure("ERR_STORAGE_UNREACHABLE"), answerLost: true } as const;
+    driver.accidents.push(lost);
+    assert.equal(await storage.put("a", Buffer.from("ours")), "created");
+    driver.accidents.push(lost);
+    assert.equal(await storage.put("a", Buffer.from("same")), "exists");
+    assert.equal((await storage.get("a")).toString(), "ours");
+  });
+});
+
+suite("limits of a remote storage", () => {
+  test("let so many calls in at once", async () => {
+    const driver = new MemoryDriver();
+    const storage = openRemoteStorage(driver, { parallel: 3 });
+    await Promise.all(Array.from({ length: 20 }, (_, number) => storage.stat(`a${String(number)}`)));
+    assert.equal(driver.runningMost, 3);
+  });
+
+  test("keep the average rate", async () => {
+    const driver = new MemoryDriver();
+    const clock = sleepingClock();
+    const storage = openRemoteStorage(driver, { clock, bytesPerSecond: 1000 });
+    await storage.put("a", Buffer.alloc(500));
+    await storage.put("b", Buffer.alloc(2500));
+    assert.equal(clock.monotonic(), 3000);
+  });
+
+  test("refuse a list that does not end, and names that are none", async () => {
+    class Hostile extends MemoryDriver {
+      override list(): ReturnType<RemoteDriver["list"]> {
+        const names = ["packs/a", "../etc/passwd", "index/b"];
+        const objects = names.map((name) => ({ name, size: 1, modifiedMs: 0 }));
+        return Promise.resolve({ objects, next: "again" });
+      }
+    }
+    const names: string[] = [];
+    const listing = (async () => {
+      for await (const { name } of openRemoteStorage(new Hostile()).list("packs/")) names.push(name);
+    })();
+    await assert.rejects(listing, hasCode("ERR_STORAGE_FAILED"));
+    assert.deepEqual(names, ["packs/a", "packs/a"]);
+  });
+
+  test("end with the storage", async () => {
+    const driver = new MemoryDriver();
+    const storage = openRemoteStorage(driver);
+    const waiting = storage.stat("a");
+    await storage[Symbol.asyncDispose]();
+    await assert.rejects(waiting, hasCode("ERR_CANCELLED"));
+    await assert.rejects(storage.stat("a"), hasCode("ERR_CANCELLED"));
+  });
+});
