@@ -36,7 +36,8 @@ export function takeSettings(url: URL): RemoteSettings {
   const taken = new SettingReader(url);
   return {
     ca: taken.text("ca"),
-    fingerprints: taken.texts("fingerprint"),
+    // A plus sign of Base64 is a space in a query, and nobody thinks of writing %2B.
+    fingerprints: taken.texts("fingerprint").map((text) => text.replaceAll(" ", "+")),
     encrypt: taken.choice("encrypt", ["required", "desired"]),
     kerberos: taken.choice("kerberos", ["yes", "no"]) === "yes",
     lock: readLock(taken.text("lock")),
