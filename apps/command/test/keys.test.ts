@@ -168,7 +168,7 @@ suite("An error", { concurrency: 2 }, () => {
     const { run, path } = newBench(context);
     assertError(await run(["copies", path("nowhere")]), 6, /nowhere/u);
     assertError(await run(["copies", path()]), 6, /There is no repository/u);
-    assertError(await run(["copies", "sftp://backup@host/x"]), 1, /sftp:\/\/ are not supported yet/u);
+    assertError(await run(["copies", "azure://container/x"]), 1, /azure:\/\/ are not supported yet/u);
     assertError(await run(["backup", path("storage"), "--disk", "/dev/sda"]), 1, /disks are not made yet/u);
     assertError(
       await run(["restore", path("storage"), "latest", "--disk", "/dev/sda"]),

@@ -162,12 +162,15 @@ export class HelperProcess {
       // From here on nothing reads the payload any more.
       this.#socket.destroy();
       this.#process.kill("SIGKILL");
+      // Whoever waits for its end must live to see it, which is soon.
+      this.#process.ref();
     }
     running?.fail(error);
   }
 
   /** Between two requests it keeps nobody's process alive. */
   #rest(): void {
+    if (this.#dead) return;
     this.#socket.unref();
     this.#process.unref();
   }
