@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { suite, test, type TestContext } from "node:test";
 import { type Bench, newBench, summaryOf } from "../../apps/command/test/run-holdfast.ts";
+import { makeBucket } from "../../packages/storage/test/servers/s3-bucket.ts";
 import { missingS3Programs, startS3Server } from "../../packages/storage/test/servers/s3-server.ts";
 import { sshdMissing, startSftpServer } from "../../packages/storage/test/servers/sftp-server.ts";
 import {
@@ -110,17 +111,7 @@ suite("a repository by the command", () => {
     const { accessKeyId, secretAccessKey } = await server.addUser("backup");
     const endpoint = `${server.secureEndpoint}&ca=${encodeURIComponent(server.caFile)}`;
     const url = `s3://holdfast-command/repository?region=default&endpoint=${endpoint}`;
-    await makeBucket(server.endpoint, { accessKeyId, secretAccessKey });
+    await makeBucket(server.endpoint, "holdfast-command", { accessKeyId, secretAccessKey });
     await useStorage(context, { url, credentials: { accessKeyId, secretAccessKey } });
   });
 });
-
-async function makeBucket(
-  endpoint: string,
-  credentials: { readonly accessKeyId: string; readonly secretAccessKey: string },
-): Promise<void> {
-  const { CreateBucketCommand, S3Client } = await import("@aws-sdk/client-s3");
-  const client = new S3Client({ endpoint, region: "default", forcePathStyle: true, credentials });
-  await client.send(new CreateBucketCommand({ Bucket: "holdfast-command" }));
-  client.destroy();
-}
