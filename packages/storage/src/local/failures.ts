@@ -3,18 +3,13 @@
  *
  * @module
  */
-import { AppError, type ErrorCode } from "@holdfast/kernel";
-
-interface Meaning {
-  readonly code: ErrorCode;
-  readonly reason: string;
-  readonly remedy: string;
-}
+import { AppError } from "@holdfast/kernel";
+import { MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
 
 const full: Meaning = {
   code: "ERR_STORAGE_FULL",
   reason: "there is no space left",
-  remedy: "Free space there, raise the quota, or run `holdfast forget` and `holdfast clean`; then try again.",
+  remedy: MAKE_ROOM,
 };
 const denied: Meaning = {
   code: "ERR_STORAGE_DENIED",

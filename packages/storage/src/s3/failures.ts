@@ -5,15 +5,10 @@
  *
  * @module
  */
-import { AppError, type ErrorCode } from "@holdfast/kernel";
+import { AppError } from "@holdfast/kernel";
+import { MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
 import { readAnswer, type ServiceAnswer } from "./service-answer.ts";
 import { TransportFailure } from "./transport-failure.ts";
-
-interface Meaning {
-  readonly code: ErrorCode;
-  readonly reason: string;
-  readonly remedy: string;
-}
 
 const REMEDIES = {
   network: "Check the endpoint, the network and that the storage runs; then try again.",
@@ -57,7 +52,7 @@ const timeout: Meaning = {
 const full: Meaning = {
   code: "ERR_STORAGE_FULL",
   reason: "there is no space left, or a quota is used up",
-  remedy: "Free space there, raise the quota, or run `holdfast forget` and `holdfast clean`; then try again.",
+  remedy: MAKE_ROOM,
 };
 const unsupported: Meaning = {
   code: "ERR_UNSUPPORTED",

@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { AppError, type ErrorCode } from "@holdfast/kernel";
+import { AppError } from "@holdfast/kernel";
+import { MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
 
 /** Codes of SSH_FXP_STATUS. Those above 8 are of later versions; some servers send them in version 3 all the same. */
 export const STATUS = {
@@ -45,16 +46,10 @@ export function isMissing(error: unknown): boolean {
   return hasStatus(error, STATUS.noSuchFile, STATUS.noSuchPath);
 }
 
-interface Meaning {
-  readonly code: ErrorCode;
-  readonly reason: string;
-  readonly remedy: string;
-}
-
 const full: Meaning = {
   code: "ERR_STORAGE_FULL",
   reason: "there is no space left",
-  remedy: "Free space there, raise the quota, or run `holdfast forget` and `holdfast clean`; then try again.",
+  remedy: MAKE_ROOM,
 };
 const denied: Meaning = {
   code: "ERR_STORAGE_DENIED",

@@ -3,19 +3,14 @@
  *
  * @module
  */
-import { AppError, type ErrorCode } from "@holdfast/kernel";
+import { AppError } from "@holdfast/kernel";
+import { MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
 import type { Failure } from "./messages.ts";
-
-interface Meaning {
-  readonly code: ErrorCode;
-  readonly reason: string;
-  readonly remedy: string;
-}
 
 const full: Meaning = {
   code: "ERR_STORAGE_FULL",
   reason: "the share is full, or its quota is used up",
-  remedy: "Free space there, raise the quota, or run `holdfast forget` and `holdfast clean`; then try again.",
+  remedy: MAKE_ROOM,
 };
 const denied: Meaning = {
   code: "ERR_STORAGE_DENIED",

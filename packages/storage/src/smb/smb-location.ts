@@ -19,7 +19,7 @@ export interface SmbLocation {
 const PORT = 445;
 const LENGTH_MAX = 1000;
 /** MS-FSCC 2.1.5: what no name on an SMB share may hold. */
-// oxlint-disable-next-line no-control-regex
+// oxlint-disable-next-line no-control-regex -- no name may hold them.
 const ILLEGAL = /[\u0000-\u001f"*/:<>?\\|]/u;
 
 /** @throws AppError `ERR_USAGE`, which never repeats the URL: somebody may have put a password into it. */

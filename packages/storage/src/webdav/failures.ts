@@ -3,13 +3,8 @@
  *
  * @module
  */
-import { AppError, type ErrorCode } from "@holdfast/kernel";
-
-interface Meaning {
-  readonly code: ErrorCode;
-  readonly reason: string;
-  readonly remedy: string;
-}
+import { AppError } from "@holdfast/kernel";
+import { MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
 
 const throttled: Meaning = {
   code: "ERR_STORAGE_THROTTLED",
@@ -74,8 +69,7 @@ const STATUSES: Readonly<Record<number, Meaning>> = {
   507: {
     code: "ERR_STORAGE_FULL",
     reason: "there is no space left",
-    remedy:
-      "Free space there, raise the quota, or run `holdfast forget` and `holdfast clean`; then try again.",
+    remedy: MAKE_ROOM,
   },
 };
 
