@@ -15,6 +15,8 @@ interface WorkerTask {
   readonly snapshot: ChunkIndexSnapshot;
   readonly ids: SharedArrayBuffer;
   readonly start: number;
+  /** One counter of the threads that have made their first claims. */
+  readonly begun: SharedArrayBuffer;
 }
 
 interface WorkerResult {
@@ -25,6 +27,9 @@ interface WorkerResult {
 
 const IDS = 60_000;
 const KNOWN = 2000;
+const THREADS = 4;
+/** What each thread claims before it waits for the others: the parts of different threads have no id in common. */
+const FIRST_CLAIMS = 1000;
 
 if (isMainThread) {
   suite("a claim table", () => {
@@ -111,9 +116,13 @@ if (isMainThread) {
       const ids = new SharedArrayBuffer(IDS * 32);
       range(0, IDS).forEach((number) => new Uint8Array(ids).set(idOf(number), number * 32));
       const lateSegment = describeSegment(keys, late.name, late.bytes);
+      const begun = new SharedArrayBuffer(4);
       const results = await Promise.all(
-        range(0, 4).map((thread) =>
-          runWorker({ claims: table.shared, snapshot, ids, start: (thread * IDS) / 7 }, lateSegment),
+        range(0, THREADS).map((thread) =>
+          runWorker(
+            { claims: table.shared, snapshot, ids, start: Math.floor((thread * IDS) / 7), begun },
+            lateSegment,
+          ),
         ),
       );
       const counts = new Uint8Array(IDS);
@@ -121,8 +130,8 @@ if (isMainThread) {
         for (const number of claimed) counts[number] = (counts[number] ?? 0) + 1;
       assert.ok(counts.every((count) => count === 1));
       assert.ok(
-        results.filter(({ claimed }) => claimed.length > 0).length > 1,
-        "more than one thread claimed",
+        results.every(({ claimed }) => claimed.length >= FIRST_CLAIMS),
+        "every thread claimed",
       );
       for (const { found, packs } of results) {
         assert.equal(found, KNOWN - 100, "all but the condemned pack");
@@ -132,13 +141,16 @@ if (isMainThread) {
     });
   });
 } else {
-  const { claims, snapshot, ids, start }: WorkerTask = workerData;
+  const { claims, snapshot, ids, start, begun }: WorkerTask = workerData;
   parentPort?.once("message", (late: SegmentDescription) => {
     const table = ClaimTable.attach(claims);
     const all = new Uint8Array(ids);
-    const claimed = range(0, IDS)
-      .map((number) => Math.floor(number + start) % IDS)
-      .filter((number) => table.claim(all, number * 32));
+    const own = range(start, start + IDS).map((number) => number % IDS);
+    const claim = (numbers: readonly number[]): number[] =>
+      numbers.filter((number) => table.claim(all, number * 32));
+    const claimed = claim(own.slice(0, FIRST_CLAIMS));
+    waitForAll(begun);
+    claimed.push(...claim(own.slice(FIRST_CLAIMS)));
     const index = openChunkIndex(snapshot);
     index.add(late);
     const known = range(0, IDS).filter((number) => index.has(all, number * 32));
@@ -159,4 +171,15 @@ async function runWorker(task: WorkerTask, late: SegmentDescription): Promise<Wo
   const result = await promise;
   await worker.terminate();
   return result;
+}
+
+/** Returns when every thread has called it, so that all of them claim at the same time. */
+function waitForAll(begun: SharedArrayBuffer): void {
+  const counter = new Int32Array(begun);
+  let count = Atomics.add(counter, 0, 1) + 1;
+  Atomics.notify(counter, 0);
+  while (count < THREADS) {
+    Atomics.wait(counter, 0, count);
+    count = Atomics.load(counter, 0);
+  }
 }
