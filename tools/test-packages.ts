@@ -1,11 +1,11 @@
 /**
- * The programs that tests use besides Node.js, as independent witnesses of what a restore brought back, and their
- * installation on Debian. A test whose program is missing says so and is skipped.
+ * The programs that tests use besides Node.js, as independent witnesses of what a restore brought back and as real
+ * servers on loopback, and their installation on Debian. A test whose program is missing says so and is skipped.
  *
  * @module
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 interface TestPackage {
@@ -23,6 +23,17 @@ const TEST_PACKAGES: readonly TestPackage[] = [
   { name: "e2fsprogs", program: "filefrag", purpose: "holes of restored sparse files" },
   { name: "gdb", program: "gcore", purpose: "search for secrets in a core image (with SLOW=1)" },
   { name: "procps", program: "ps", purpose: "search for secrets in the list of processes" },
+  { name: "openssl", program: "openssl", purpose: "certificates of test servers" },
+  { name: "openssh-client", program: "ssh-keygen", purpose: "keys for SFTP servers" },
+  { name: "openssh-server", program: "sshd", purpose: "backups to an SFTP server" },
+  { name: "apache2-bin", program: "apache2", purpose: "backups to a WebDAV server" },
+  { name: "samba", program: "smbd", purpose: "backups to an SMB server" },
+  // Brings libsmbclient as well, which the driver uses.
+  { name: "smbclient", program: "smbclient", purpose: "backups to an SMB server" },
+  { name: "radosgw", program: "radosgw", purpose: "backups to an S3 server" },
+  { name: "ceph-mon", program: "ceph-mon", purpose: "backups to an S3 server" },
+  { name: "ceph-osd", program: "ceph-osd", purpose: "backups to an S3 server" },
+  { name: "ceph-common", program: "ceph", purpose: "backups to an S3 server" },
 ];
 
 /** Long enough for a slow mirror; nothing else limits apt-get. */
@@ -49,13 +60,27 @@ function apt(...args: readonly string[]): boolean {
   return result.status === 0;
 }
 
+/** What the packages' installation asks before it starts a service (Debian Policy Manual, section 9.3.3). */
+const SERVICE_POLICY = "/usr/sbin/policy-rc.d";
+
+/** Runs `work` while no package starts its server: the tests start their own, with settings of their own. */
+function withoutServices(work: () => boolean): boolean {
+  if (existsSync(SERVICE_POLICY)) return work();
+  writeFileSync(SERVICE_POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  try {
+    return work();
+  } finally {
+    rmSync(SERVICE_POLICY);
+  }
+}
+
 function installOnDebian(names: readonly string[]): boolean {
   if (process.getuid?.() !== 0 || !existsSync("/etc/debian_version")) return false;
   process.stderr.write(`Installing Debian packages for the tests: ${names.join(", ")}...\n`);
   const install = ["install", "--no-install-recommends", ...names];
   // The first try saves the update where the lists are there; where they are not, its complaint means nothing.
   const known = names.every((name) => isKnown(name));
-  return (known && apt(...install)) || (apt("update") && apt(...install));
+  return withoutServices(() => (known && apt(...install)) || (apt("update") && apt(...install)));
 }
 
 function isKnown(name: string): boolean {
