@@ -6,7 +6,7 @@ import { takeSettings } from "../src/remote/settings.ts";
 suite("settings in the URL of a remote storage", () => {
   test("are taken out of it, and nothing else", () => {
     const url = new URL(
-      "s3://bucket/folder?endpoint=https://s3.example&ca=/etc/ca.pem&lock=Compliance:30&parallel=4&rate=1000000&region=eu",
+      "s3://bucket/folder?endpoint=https://s3.example&ca=/etc/ca.pem&lock=Compliance:30&parallel=4&rate=1000000&retry=60&region=eu",
     );
     const settings = takeSettings(url);
     assert.equal(url.href, "s3://bucket/folder?endpoint=https%3A%2F%2Fs3.example&region=eu");
@@ -19,6 +19,7 @@ suite("settings in the URL of a remote storage", () => {
       plainHttp: false,
       parallel: 4,
       bytesPerSecond: 1_000_000,
+      retrySeconds: 60,
     });
   });
 
@@ -34,6 +35,8 @@ suite("settings in the URL of a remote storage", () => {
     "parallel=65",
     "rate=-1",
     "rate=1e3",
+    "retry=0",
+    "retry=43201",
     "lock=compliance",
     "lock=compliance:0",
     "encrypt=maybe",

@@ -66,6 +66,48 @@ suite("retries of a remote storage", () => {
     assert(driver.calls.length > 5);
   });
 
+  test("have their whole time after a call that took long", async () => {
+    const { clock, open } = bench();
+    class Slow extends MemoryDriver {
+      override async put(...call: Parameters<RemoteDriver["put"]>): ReturnType<RemoteDriver["put"]> {
+        await clock.sleep(120_000, call[3]);
+        return super.put(...call);
+      }
+    }
+    const slow = new Slow();
+    slow.accidents.push({ call: "put", error: failure("ERR_STORAGE_UNREACHABLE") });
+    assert.equal(await open(slow).put("a", Buffer.from("hello")), "created");
+  });
+
+  test("of all calls end together when the storage is gone", async () => {
+    const { driver, clock, open } = bench();
+    const storage = open(driver);
+    const lose = (count: number): void => {
+      for (let number = 0; number < count; number += 1)
+        driver.accidents.push({ call: "stat", error: failure("ERR_STORAGE_UNREACHABLE") });
+    };
+    lose(100);
+    await assert.rejects(storage.stat("a"), /Gave up after/u);
+    await assert.rejects(storage.stat("b"), hasCode("ERR_STORAGE_UNREACHABLE"));
+    assert(clock.monotonic() <= 60_000);
+    // It is there again, and lost again.
+    driver.accidents.length = 0;
+    assert.equal(await storage.stat("c"), null);
+    lose(2);
+    assert.equal(await storage.stat("d"), null);
+  });
+
+  test("begin anew after an outage that nobody has noticed the end of", async () => {
+    const { driver, clock, open } = bench();
+    const storage = open(driver);
+    for (let count = 0; count < 50; count += 1)
+      driver.accidents.push({ call: "stat", error: failure("ERR_STORAGE_UNREACHABLE") });
+    await assert.rejects(storage.stat("a"), /Gave up after/u);
+    driver.accidents.length = 2;
+    await clock.sleep(60_001, new AbortController().signal);
+    assert.equal(await storage.stat("b"), null);
+  });
+
   test("are not made where they are of no use", async () => {
     const codes = [
       "ERR_STORAGE_DENIED",

@@ -13,6 +13,7 @@ import { openRemoteStorage } from "./remote-storage.ts";
 import { withRetries } from "./retry.ts";
 import { type RemoteSettings, takeSettings } from "./settings.ts";
 
+/** A person who has mistyped the name of a server should not wait long to be told. */
 const OPENING_DEADLINE_MS = 10_000;
 
 export interface OpenRemoteOptions {
@@ -39,15 +40,16 @@ export async function openRemote(location: string, options: OpenRemoteOptions): 
   const settings = takeSettings(url);
   const open = OPENERS[url.protocol];
   if (open === undefined) throw usage("Storages of this kind are not known.");
-  // A person who has mistyped the name of a server should not wait long to be told.
+  const { parallel, bytesPerSecond, retrySeconds } = settings;
+  const deadlineMs = retrySeconds === undefined ? undefined : retrySeconds * 1000;
   const driver = await withRetries(() => open({ ...options, url, settings }), {
     clock: systemClock,
     randomness: systemRandomness,
-    deadlineMs: OPENING_DEADLINE_MS,
+    deadlineMs: deadlineMs ?? OPENING_DEADLINE_MS,
     signal: new AbortController().signal,
   });
-  const { parallel, bytesPerSecond } = settings;
   return openRemoteStorage(driver, {
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(parallel === undefined ? {} : { parallel }),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
   });

@@ -13,10 +13,10 @@ import { checkObjectName, checkPrefix, isObjectName } from "../names.ts";
 import { assertRange } from "../reading.ts";
 import type { ObjectPage, RemoteDriver } from "./driver.ts";
 import { Gate, Pace } from "./limits.ts";
-import { withRetries } from "./retry.ts";
+import { Outage, withRetries } from "./retry.ts";
 
 export interface RemoteOptions {
-  /** For how long one call is tried again, milliseconds. Default: five minutes. */
+  /** For how long what failed is tried again, milliseconds. Default: five minutes. */
   readonly deadlineMs?: number;
   /** Calls in flight at once. Default 8. */
   readonly parallel?: number;
@@ -42,6 +42,7 @@ class RemoteStorage implements Storage {
   readonly #clock: Clock;
   readonly #randomness: Randomness;
   readonly #deadlineMs: number;
+  readonly #outage = new Outage();
   readonly #gate: Gate;
   readonly #up: Pace;
   readonly #down: Pace;
@@ -149,6 +150,7 @@ class RemoteStorage implements Storage {
       clock: this.#clock,
       randomness: this.#randomness,
       deadlineMs: this.#deadlineMs,
+      outage: this.#outage,
       signal: either,
     };
     try {

@@ -23,9 +23,35 @@ export interface RetryPorts {
 }
 
 export interface RetryOptions extends RetryPorts {
-  /** No new attempt begins so many milliseconds after the first one began. */
+  /** No new attempt begins so many milliseconds after the first one failed. A long transfer does not use it up. */
   readonly deadlineMs: number;
+  /** Shared by all calls to a storage, so that they give up together and not one after the other. */
+  readonly outage?: Outage;
   readonly signal: AbortSignal;
+}
+
+const UNANSWERED: ReadonlySet<ErrorCode> = new Set(["ERR_STORAGE_UNREACHABLE", "ERR_STORAGE_TIMEOUT"]);
+
+/** Since when a storage has not answered any call. */
+export class Outage {
+  #firstMs: number | undefined;
+  #lastMs = 0;
+
+  /** What was asked was answered, be it by a refusal. */
+  end(): void {
+    this.#firstMs = undefined;
+  }
+
+  /**
+   * Takes note of a call without an answer.
+   *
+   * @returns when the first of them failed. Nobody asked for longer than `deadlineMs`: that was another outage.
+   */
+  note(nowMs: number, deadlineMs: number): number {
+    if (this.#firstMs === undefined || nowMs - this.#lastMs > deadlineMs) this.#firstMs = nowMs;
+    this.#lastMs = nowMs;
+    return this.#firstMs;
+  }
 }
 
 /**
@@ -37,22 +63,28 @@ export interface RetryOptions extends RetryPorts {
  */
 export async function withRetries<T>(
   attempt: (before: number) => Promise<T>,
-  { clock, randomness, deadlineMs, signal }: RetryOptions,
+  { clock, randomness, deadlineMs, signal, outage = new Outage() }: RetryOptions,
 ): Promise<T> {
-  const startMs = clock.monotonic();
+  let failedMs = Number.POSITIVE_INFINITY;
   let refused = false;
   for (let before = 0; ; before += 1) {
     try {
-      return await attempt(before);
+      const result = await attempt(before);
+      outage.end();
+      return result;
     } catch (error) {
       if (!isAppError(error) || signal.aborted) throw error;
+      const nowMs = clock.monotonic();
+      if (UNANSWERED.has(error.code)) failedMs = Math.min(failedMs, outage.note(nowMs, deadlineMs));
+      else outage.end();
+      failedMs = Math.min(failedMs, nowMs);
       if (error.code === "ERR_STORAGE_CREDENTIALS" && !refused) {
         refused = true;
         continue;
       }
       if (!REPEATED.has(error.code)) throw error;
       const pauseMs = pauseAfter(error, before, randomness);
-      const tookMs = clock.monotonic() - startMs;
+      const tookMs = nowMs - failedMs;
       if (tookMs + pauseMs > deadlineMs) throw gaveUp(error, before + 1, tookMs);
       await clock.sleep(pauseMs, signal);
     }

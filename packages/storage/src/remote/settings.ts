@@ -8,6 +8,7 @@
  * - `lock=compliance:DAYS|governance:DAYS` (S3): nobody can delete or change an object for so long.
  * - `plain-http=yes`: lets http:// leave this machine (S3, WebDAV).
  * - `parallel=N`, `rate=BYTES` (a second): how much of the storage is used at once.
+ * - `retry=SECONDS`: for how long what failed by accident is tried again.
  *
  * @module
  */
@@ -22,9 +23,12 @@ export interface RemoteSettings {
   readonly plainHttp: boolean;
   readonly parallel: number | undefined;
   readonly bytesPerSecond: number | undefined;
+  readonly retrySeconds: number | undefined;
 }
 
 const PARALLEL_MAX = 64;
+/** A session without a sign of life gives up by then. */
+const RETRY_SECONDS_MAX = 12 * 3600;
 const DAYS_MAX = 36_500;
 
 /**
@@ -44,6 +48,7 @@ export function takeSettings(url: URL): RemoteSettings {
     plainHttp: taken.choice("plain-http", ["yes", "no"]) === "yes",
     parallel: taken.number("parallel", PARALLEL_MAX),
     bytesPerSecond: taken.number("rate", Number.MAX_SAFE_INTEGER),
+    retrySeconds: taken.number("retry", RETRY_SECONDS_MAX),
   };
 }
 
