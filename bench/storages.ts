@@ -1,0 +1,187 @@
+/**
+ * Measures Holdfast on remote storages against each protocol's own tool, on the same server of this machine and in turns:
+ * `npm run bench:storages -- [--kinds LIST] [--runs 5] [--bytes 1GiB] [--latency MS] [--dir FOLDER] [--clients LIST]`.
+ * Writes JSON lines and Markdown tables to bench/results/. `--report FILE...` makes the tables of earlier runs anew.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { arch, availableParallelism, cpus, release, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { hasText, parseJson } from "./json.ts";
+import { measure } from "./measure.ts";
+import { defaultCacheDirectory, folder, repositoryRoot } from "./places.ts";
+import { provideTime } from "./programs.ts";
+import { run } from "./shell.ts";
+import { type MachineRecord, renderTables, type StorageRecord } from "./storages/figures.ts";
+import { rcloneVersion } from "./storages/rclone.ts";
+import { s3 } from "./storages/s3.ts";
+import { type Client, type Kind, kindNames, type Place } from "./storages/service.ts";
+import { sftp, sshVersion } from "./storages/sftp.ts";
+import { smbEncrypted, smbSigned, smbVersion } from "./storages/smb.ts";
+import { makeSource } from "./storages/source.ts";
+import { curlVersion, webdav } from "./storages/webdav.ts";
+
+const KINDS: readonly Kind[] = [sftp, s3, webdav, smbSigned, smbEncrypted];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    kinds: { type: "string", default: kindNames.join(",") },
+    clients: { type: "string", default: "" },
+    runs: { type: "string", default: "5" },
+    bytes: { type: "string", default: "1GiB" },
+    latency: { type: "string", default: "0" },
+    dir: { type: "string", default: tmpdir() },
+    report: { type: "boolean", default: false },
+  },
+});
+
+if (values.report) console.log(renderTables(positionals.flatMap(readRecords)));
+else await measureStorages();
+
+async function measureStorages(): Promise<void> {
+  const work = mkdtempSync(join(values.dir, "holdfast-bench-"));
+  process.once("exit", () => rmSync(work, { recursive: true, force: true }));
+  // The servers keep their files where everybody's temporary ones are; www-data has to get there.
+  run("chmod", ["755", work]);
+  process.env["TMPDIR"] = folder(work, "servers");
+  const bytes = parseBytes(values.bytes);
+  makeSource(join(work, "source"), bytes);
+  const stamp = new Date().toISOString().replaceAll(":", "");
+  const file = join(folder(repositoryRoot, "bench/results"), `storages-${stamp}`);
+  const records: StorageRecord[] = [];
+  const report = (record: StorageRecord): void => {
+    records.push(record);
+    appendFileSync(`${file}.jsonl`, `${JSON.stringify(record)}\n`);
+    if (record.record === "transfer") console.error(JSON.stringify(record));
+  };
+  report(describeMachine(bytes, Number(values.latency)));
+  const wanted = values.kinds.split(",");
+  for (const kind of KINDS.filter(({ name }) => wanted.includes(name))) {
+    const missing = kind.missing();
+    if (missing === undefined) await measureKind(kind, work, report);
+    else console.error(`${kind.name} is left out: ${missing}`);
+  }
+  const tables = renderTables(records);
+  writeFileSync(`${file}.md`, tables);
+  console.log(tables);
+}
+
+/** A fresh server for each run: what one run left in its memory or on its disk does not slow the next one. */
+async function measureKind(kind: Kind, work: string, report: (record: StorageRecord) => void): Promise<void> {
+  for (let index = 0; index < Number(values.runs); index += 1) {
+    await using service = await kind.start(work);
+    await using line = await startLine(service.port, Number(values.latency));
+    const all = service.clients(line.port, `run${String(index)}`);
+    const chosen = all.filter(
+      ({ name }) => values.clients === "" || values.clients.split(",").includes(name),
+    );
+    for (let turn = 0; turn < chosen.length; turn += 1) {
+      const client = chosen[(index + turn) % chosen.length];
+      if (client === undefined) continue;
+      try {
+        measureClient(kind, client, index, work, report);
+      } catch (error) {
+        console.error(
+          `${kind.name}, ${client.name}, run ${String(index)}: ${error instanceof Error ? error.message : String(error)}`,
+        );
+        process.exitCode = 1;
+      }
+    }
+  }
+}
+
+function measureClient(
+  kind: Kind,
+  client: Client,
+  index: number,
+  work: string,
+  report: (record: StorageRecord) => void,
+): void {
+  const time = provideTime(defaultCacheDirectory);
+  const place: Place = {
+    source: join(work, "source"),
+    target: folder(work, "target"),
+    scratch: folder(work, "scratch"),
+  };
+  const about = { record: "transfer", kind: kind.name, client: client.name, run: index } as const;
+  try {
+    for (const command of client.prepare(place)) measure(command, time, place.scratch);
+    report({ ...about, direction: "up", ...measure(client.upload(place), time, place.scratch) });
+    report({ ...about, direction: "down", ...measure(client.download(place), time, place.scratch) });
+    checkCameBack(place);
+  } finally {
+    for (const path of [place.target, place.scratch]) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** Holdfast repeats the source's path below the target. */
+function checkCameBack({ source, target }: Place): void {
+  const found = run("find", [target, "-type", "f", "-name", "noise-0.bin", "-printf", "%h"]);
+  if (found === "") throw new Error("nothing came back");
+  run("diff", ["-r", source, found]);
+}
+
+interface Line extends AsyncDisposable {
+  readonly port: number;
+}
+
+async function startLine(port: number, latencyMs: number): Promise<Line> {
+  if (latencyMs === 0) return { port, [Symbol.asyncDispose]: async () => undefined };
+  const program = join(repositoryRoot, "bench/storages/delay-proxy.ts");
+  const proxy = spawn(process.execPath, [program, String(port), String(latencyMs / 2)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  process.once("exit", () => proxy.kill());
+  const reached = await new Promise<number>((resolve) => {
+    proxy.stdout.once("data", (text: Buffer) => resolve(Number(text.toString())));
+  });
+  return { port: reached, [Symbol.asyncDispose]: () => end(proxy) };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  const ended = once(child, "exit");
+  child.kill();
+  await ended;
+}
+
+function describeMachine(bytes: number, latencyMs: number): MachineRecord {
+  const versions = {
+    OpenSSH: sshVersion(),
+    rclone: rcloneVersion(),
+    curl: curlVersion(),
+    smbclient: smbVersion(),
+  };
+  const known = Object.entries(versions).flatMap(([name, version]) =>
+    version === undefined ? [] : [[name, version] as const],
+  );
+  return {
+    record: "machine",
+    cpu: cpus()[0]?.model ?? arch(),
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    kernel: release(),
+    node: process.version,
+    versions: Object.fromEntries(known),
+    bytes,
+    latencyMs,
+  };
+}
+
+function parseBytes(text: string): number {
+  const [, digits, unit = ""] = /^(\d+)(MiB|GiB)?$/.exec(text) ?? [];
+  const bytes = Number(digits) * ({ MiB: 2 ** 20, GiB: 2 ** 30 }[unit] ?? 1);
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new Error(`--bytes ${text}: say a number, with MiB or GiB behind it if it is of those`);
+}
+
+function readRecords(path: string): StorageRecord[] {
+  const lines = readFileSync(path, "utf8").trim().split("\n");
+  return lines.map((line) => parseJson(line, isRecord));
+}
+
+function isRecord(value: unknown): value is StorageRecord {
+  return hasText(value, "record");
+}
