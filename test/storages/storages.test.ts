@@ -7,23 +7,10 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { suite, test, type TestContext } from "node:test";
 import { type Bench, newBench, summaryOf } from "../../apps/command/test/run-holdfast.ts";
-import { makeBucket } from "../../packages/storage/test/servers/s3-bucket.ts";
-import { missingS3Programs, startS3Server } from "../../packages/storage/test/servers/s3-server.ts";
-import { sshdMissing, startSftpServer } from "../../packages/storage/test/servers/sftp-server.ts";
-import {
-  SMB_USER,
-  smbServerAbsence,
-  startSmbServer,
-} from "../../packages/storage/test/servers/smb-server.ts";
-import { startWebdavServer, webdavServerMissing } from "../../packages/storage/test/servers/webdav-server.ts";
 import { patternedBytes } from "./patterned-bytes.ts";
+import { PLACES } from "./places.ts";
 
 const LARGE_BYTES = 40_000_000;
-
-interface Place {
-  readonly url: string;
-  readonly credentials: Readonly<Record<string, string>>;
-}
 
 function makeSource(bench: Bench): string {
   const source = bench.path("source");
@@ -37,7 +24,11 @@ function makeSource(bench: Bench): string {
 }
 
 /** Everything that the command does with a repository. */
-async function useStorage(context: TestContext, { url, credentials }: Place): Promise<void> {
+async function useStorage(
+  context: TestContext,
+  url: string,
+  credentials: Readonly<Record<string, string>>,
+): Promise<void> {
   const bench = newBench(context);
   const { ok, run, path } = bench;
   const source = makeSource(bench);
@@ -76,42 +67,11 @@ function spoiled(credentials: Readonly<Record<string, string>>): Record<string, 
   return { [secret]: secret === "keyFile" ? "/nowhere/key" : "wrong" };
 }
 
-const SKIP_S3 = missingS3Programs();
-
 suite("a repository by the command", () => {
-  test("on an SFTP server", { skip: sshdMissing, timeout: 300_000 }, async (context) => {
-    await using server = await startSftpServer();
-    const [, key] = server.hostKey;
-    const digest = execFileSync("openssl", ["dgst", "-sha256", "-binary"], {
-      input: Buffer.from(key, "base64"),
+  for (const { name, skip, start } of PLACES) {
+    test(`on ${name}`, { skip, timeout: 300_000 }, async (context) => {
+      await using server = await start();
+      await useStorage(context, server.door.url("repository"), server.credentials);
     });
-    const fingerprint = `SHA256:${digest.toString("base64").replace(/=+$/u, "")}`;
-    const url = `${server.url(`${server.folder}/repository`)}?fingerprint=${fingerprint}`;
-    await useStorage(context, { url, credentials: { keyFile: server.keyFile } });
-  });
-
-  test("on a WebDAV server", { skip: webdavServerMissing, timeout: 300_000 }, async (context) => {
-    await using server = await startWebdavServer({ tls: true, authentication: "basic" });
-    await server.setUser("alice", "first secret");
-    const ca = `${server.files}/../authority-of-test.pem`;
-    writeFileSync(ca, server.authority.pem);
-    const url = `${server.url("repository")}?ca=${encodeURIComponent(ca)}`;
-    await useStorage(context, { url, credentials: { user: "alice", password: "first secret" } });
-  });
-
-  test("on an SMB server", { skip: smbServerAbsence() ?? false, timeout: 300_000 }, async (context) => {
-    await using server = await startSmbServer(["smb encrypt = required"]);
-    const url = `smb://127.0.0.1:${String(server.port)}/storage/repository?encrypt=required`;
-    await useStorage(context, { url, credentials: { user: SMB_USER, password: server.password } });
-  });
-
-  const skip = SKIP_S3.length > 0 ? `needs ${SKIP_S3.join(", ")}` : false;
-  test("on an S3 server", { skip, timeout: 300_000 }, async (context) => {
-    await using server = await startS3Server();
-    const { accessKeyId, secretAccessKey } = await server.addUser("backup");
-    const endpoint = `${server.secureEndpoint}&ca=${encodeURIComponent(server.caFile)}`;
-    const url = `s3://holdfast-command/repository?region=default&endpoint=${endpoint}`;
-    await makeBucket(server.endpoint, "holdfast-command", { accessKeyId, secretAccessKey });
-    await useStorage(context, { url, credentials: { accessKeyId, secretAccessKey } });
-  });
+  }
 });

@@ -111,6 +111,20 @@ suite("fault proxy", () => {
     assert.equal((await received).toString(), "hello");
   });
 
+  test("holds everything from some byte on", async () => {
+    await using server = await echo();
+    const socket = await server.dial();
+    const held = server.proxy.holdAfter("toServer", 1_000_000);
+    const bytes = Buffer.alloc(3_000_000, "0123456789");
+    socket.end(bytes);
+    const received = receive(socket);
+    await held;
+    assert.equal(await Promise.race([received, sleep(100, "nothing")]), "nothing");
+    assert(server.proxy.passed.toServer >= 1_000_000 && server.proxy.passed.toServer < 2_000_000);
+    await server.proxy.set();
+    assert((await received).equals(bytes));
+  });
+
   test("delays and slows down", async () => {
     await using server = await echo();
     const socket = await server.dial();

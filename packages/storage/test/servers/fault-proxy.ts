@@ -36,6 +36,11 @@ export interface FaultProxy extends AsyncDisposable {
   readonly passed: Readonly<Record<Direction, number>>;
   /** Replaces all faults, also for connections that are open, and counts their bytes anew. No argument heals. */
   set(faults?: Faults): Promise<void>;
+  /**
+   * Lets so many more bytes through in this direction, of all connections together, and then nothing at all until the next
+   * {@link set}: a place in the middle of a transfer, however fast it is. Resolves when it is reached.
+   */
+  holdAfter(direction: Direction, bytes: number): Promise<void>;
 }
 
 export async function startFaultProxy(targetPort: number, targetHost = "127.0.0.1"): Promise<FaultProxy> {
@@ -56,6 +61,7 @@ class Proxy implements FaultProxy {
   readonly #connections = new Set<Connection>();
   #server: Server | undefined;
   #changed = Promise.withResolvers<undefined>();
+  #hold: { readonly direction: Direction; readonly atByte: number; readonly reached: () => void } | undefined;
 
   constructor(targetPort: number, targetHost: string) {
     this.#targetPort = targetPort;
@@ -73,6 +79,7 @@ class Proxy implements FaultProxy {
 
   async set(faults: Faults = {}): Promise<void> {
     this.faults = faults;
+    this.#hold = undefined;
     this.cuts = 0;
     this.corruptions = 0;
     for (const connection of this.#connections) connection.restart();
@@ -80,6 +87,21 @@ class Proxy implements FaultProxy {
     this.#changed = Promise.withResolvers();
     if (faults.refuse === true) this.#refuse();
     else await this.listen();
+  }
+
+  holdAfter(direction: Direction, bytes: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#hold = { direction, atByte: this.passed[direction] + bytes, reached: resolve };
+    return promise;
+  }
+
+  count(direction: Direction, bytes: number): void {
+    this.passed[direction] += bytes;
+    const hold = this.#hold;
+    if (hold?.direction !== direction || this.passed[direction] < hold.atByte) return;
+    this.faults = { ...this.faults, blackHole: true };
+    this.#hold = undefined;
+    hold.reached();
   }
 
   async listen(): Promise<void> {
@@ -231,7 +253,7 @@ class Lane {
   }
 
   async #send(part: Buffer): Promise<void> {
-    this.#proxy.passed[this.#direction] += part.length;
+    this.#proxy.count(this.#direction, part.length);
     if (!this.#to.write(part)) await once(this.#to, "drain", { signal: this.#stopping.signal });
   }
 }

@@ -1,0 +1,143 @@
+/**
+ * The real servers that whole repositories are tested on, one like the other. Where a server's programs are missing, its
+ * tests are skipped and say so.
+ *
+ * @module
+ */
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { makeBucket } from "../../packages/storage/test/servers/s3-bucket.ts";
+import { missingS3Programs, startS3Server } from "../../packages/storage/test/servers/s3-server.ts";
+import { sshdMissing, startSftpServer } from "../../packages/storage/test/servers/sftp-server.ts";
+import {
+  SMB_USER,
+  smbServerAbsence,
+  startSmbServer,
+} from "../../packages/storage/test/servers/smb-server.ts";
+import { startWebdavServer, webdavServerMissing } from "../../packages/storage/test/servers/webdav-server.ts";
+
+/** One port of a server, and how a URL names a storage behind it. */
+export interface Door {
+  readonly port: number;
+  /** @param port of a proxy in front of it. */
+  readonly url: (folder: string, port?: number) => string;
+}
+
+export interface PlaceServer extends AsyncDisposable {
+  /** Protected from everybody in between. */
+  readonly door: Door;
+  /** With as little protection as the protocol allows. */
+  readonly openDoor?: Door;
+  readonly credentials: Readonly<Record<string, string>>;
+  /** Ends it at once, as a crash would. */
+  readonly kill: () => Promise<void>;
+  readonly start: () => Promise<void>;
+}
+
+export interface Place {
+  readonly name: string;
+  /** Why its tests are skipped; false when they are not. */
+  readonly skip: string | false;
+  readonly start: () => Promise<PlaceServer>;
+}
+
+const MISSING_FOR_S3 = missingS3Programs();
+
+export const PLACES: readonly Place[] = [
+  { name: "SFTP", skip: sshdMissing, start: startSftp },
+  { name: "WebDAV", skip: webdavServerMissing, start: startWebdav },
+  { name: "SMB", skip: smbServerAbsence() ?? false, start: startSmb },
+  {
+    name: "S3",
+    skip: MISSING_FOR_S3.length > 0 ? `needs ${MISSING_FOR_S3.join(", ")}` : false,
+    start: startS3,
+  },
+];
+
+/** The URL with one more setting. */
+export function withSetting(url: string, setting: string): string {
+  return `${url}${url.includes("?") ? "&" : "?"}${setting}`;
+}
+
+async function startSftp(): Promise<PlaceServer> {
+  const server = await startSftpServer();
+  const [, key] = server.hostKey;
+  const digest = execFileSync("openssl", ["dgst", "-sha256", "-binary"], {
+    input: Buffer.from(key, "base64"),
+  });
+  const fingerprint = `SHA256:${digest.toString("base64").replace(/=+$/u, "")}`;
+  const own = `:${String(server.port)}/`;
+  return {
+    door: {
+      port: server.port,
+      url: (folder, port = server.port) => {
+        const url = server.url(`${server.folder}/${folder}`).replace(own, `:${String(port)}/`);
+        return withSetting(url, `fingerprint=${fingerprint}`);
+      },
+    },
+    credentials: { keyFile: server.keyFile },
+    kill: () => server.kill(),
+    start: () => server.start(),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+async function startWebdav(): Promise<PlaceServer> {
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await startWebdavServer({ tls: true, authentication: "basic" }));
+  const plain = stack.use(await startWebdavServer({ tls: false, authentication: "basic" }));
+  const credentials = { user: "alice", password: "first secret" };
+  for (const one of [server, plain]) await one.setUser(credentials.user, credentials.password);
+  const ca = `${server.files}/../authority-of-test.pem`;
+  writeFileSync(ca, server.authority.pem);
+  const servers = stack.move();
+  return {
+    door: {
+      port: server.port,
+      url: (folder, port) => withSetting(server.url(folder, port), `ca=${encodeURIComponent(ca)}`),
+    },
+    openDoor: { port: plain.port, url: (folder, port) => plain.url(folder, port) },
+    credentials,
+    kill: () => server.kill(),
+    start: () => server.start(),
+    [Symbol.asyncDispose]: () => servers.disposeAsync(),
+  };
+}
+
+async function startSmb(): Promise<PlaceServer> {
+  const server = await startSmbServer([]);
+  const url = (folder: string, port = server.port): string =>
+    `smb://127.0.0.1:${String(port)}/storage/${folder}`;
+  return {
+    door: { port: server.port, url: (folder, port) => withSetting(url(folder, port), "encrypt=required") },
+    openDoor: { port: server.port, url },
+    credentials: { user: SMB_USER, password: server.password },
+    kill: () => Promise.resolve(server.kill()),
+    start: () => server.start(),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+async function startS3(): Promise<PlaceServer> {
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await startS3Server());
+  const { accessKeyId, secretAccessKey } = await server.addUser("backup");
+  await makeBucket(server.endpoint, "holdfast-command", { accessKeyId, secretAccessKey });
+  const door = (endpoint: string, more: string): Door => ({
+    port: Number(new URL(endpoint).port),
+    url: (folder, port) => {
+      const behind = new URL(endpoint);
+      if (port !== undefined) behind.port = String(port);
+      return `s3://holdfast-command/${folder}?region=default&endpoint=${behind.origin}${more}`;
+    },
+  });
+  const servers = stack.move();
+  return {
+    door: door(server.secureEndpoint, `&ca=${encodeURIComponent(server.caFile)}`),
+    openDoor: door(server.endpoint, ""),
+    credentials: { accessKeyId, secretAccessKey },
+    kill: () => server.kill(),
+    start: () => server.restart(),
+    [Symbol.asyncDispose]: () => servers.disposeAsync(),
+  };
+}
