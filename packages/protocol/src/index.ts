@@ -1,2 +1,8 @@
 // The public surface of this package.
-export {};
+export * from "./agent/enrolment.ts";
+export * from "./agent/lease.ts";
+export * from "./agent/messages.ts";
+export * from "./agent/results.ts";
+export * from "./agent/tasks.ts";
+export * from "./limits.ts";
+export * from "./values.ts";

@@ -1,0 +1,375 @@
+/**
+ * The tables of the service, the same on SQLite and PostgreSQL.
+ *
+ * Times are milliseconds since 1970; flags are 0 or 1; `json` columns are text whose shape the domain that owns the table
+ * checks when it reads them; boxes are those of docs/security.md, section 1.
+ *
+ * @module
+ */
+
+type Flag = 0 | 1;
+
+/** One row. */
+export interface VaultTable {
+  readonly one: 1;
+  readonly vault_id: Buffer;
+  readonly created_at: number;
+  readonly current_term: number;
+  /** Of the recovery kit; null when there is none. */
+  readonly recovery_public_key: Buffer | null;
+  /** seal(V, `recovery`, SHA-256 of the public key). */
+  readonly recovery_box: Buffer | null;
+}
+
+export interface UnlockSlotsTable {
+  readonly id: string;
+  readonly kind: "file" | "passphrase" | "recovery";
+  readonly label: string;
+  readonly created_at: number;
+  /** JSON: salt and cost of a passphrase slot; null for others. */
+  readonly parameters: string | null;
+  readonly box: Buffer;
+}
+
+export interface KeyringTermsTable {
+  readonly number: number;
+  readonly created_at: number;
+  readonly box: Buffer;
+}
+
+/** Never updated but for `term` and `key_box`: a trigger sees to it. */
+export interface VaultValuesTable {
+  readonly object_kind: string;
+  readonly object_id: string;
+  readonly version: number;
+  readonly field: string;
+  readonly term: number;
+  readonly key_box: Buffer;
+  readonly value_box: Buffer;
+  readonly created_at: number;
+}
+
+/** What people keep in the Password Manager. */
+export interface SecretsTable {
+  readonly id: string;
+  readonly kind: "password" | "encryption-key";
+  readonly name: string;
+  readonly description: string;
+  readonly hint: string;
+  readonly current_version: number;
+  /** seal(V, `head`, kind and current version): shows a version that was put back. */
+  readonly head_box: Buffer;
+  readonly generated: Flag;
+  readonly disabled: Flag;
+  readonly created_at: number;
+  readonly created_by: string;
+  readonly updated_at: number;
+  /** Counts changes, for If-Match. */
+  readonly revision: number;
+}
+
+/** Which device was ever given which version of what; rows stay. */
+export interface SecretExposuresTable {
+  readonly id: string;
+  readonly device_id: string;
+  readonly object_kind: string;
+  readonly object_id: string;
+  readonly version: number;
+  readonly run_id: string;
+  readonly lease_id: string;
+  readonly at: number;
+}
+
+export interface AuditRowsTable {
+  readonly number: number;
+  readonly at: number;
+  readonly actor_kind: "user" | "device" | "service" | "command";
+  readonly actor_id: string;
+  readonly action: string;
+  readonly subject_kind: string;
+  readonly subject_id: string;
+  /** JSON with sorted keys; never a secret. */
+  readonly details: string;
+  readonly hash: Buffer;
+}
+
+export interface AuditCheckpointsTable {
+  readonly number: number;
+  readonly at: number;
+  readonly hash: Buffer;
+  readonly signature: Buffer;
+}
+
+export interface UsersTable {
+  readonly id: string;
+  readonly name: string;
+  readonly role: "administrator" | "backup-operator" | "restore-operator" | "viewer";
+  /** PHC string of Argon2id. */
+  readonly password: string;
+  readonly password_changed_at: number;
+  readonly disabled: Flag;
+  readonly created_at: number;
+  readonly revision: number;
+}
+
+/** Rights on secrets beyond the role. */
+export interface UserRightsTable {
+  readonly user_id: string;
+  readonly right: string;
+}
+
+export interface SessionsTable {
+  /** Hex SHA-256 of the token. */
+  readonly id: string;
+  readonly user_id: string;
+  readonly created_at: number;
+  readonly used_at: number;
+  readonly expires_at: number;
+  readonly address: string;
+  readonly user_agent: string;
+}
+
+export interface ApiTokensTable {
+  readonly id: string;
+  /** Hex SHA-256 of the token. */
+  readonly hash: string;
+  readonly user_id: string;
+  readonly name: string;
+  /** JSON: texts. */
+  readonly scopes: string;
+  readonly created_at: number;
+  readonly used_at: number | null;
+  readonly expires_at: number | null;
+}
+
+/** Single-use tokens: the first administrator's set-up, and enrolment codes of devices. */
+export interface OneTimeTokensTable {
+  /** Hex SHA-256 of the token. */
+  readonly hash: string;
+  readonly purpose: "setup" | "enrolment";
+  readonly created_at: number;
+  readonly created_by: string;
+  readonly expires_at: number;
+  readonly used_at: number | null;
+  /** JSON. */
+  readonly details: string;
+}
+
+export interface SignInFailuresTable {
+  /** `name:...` or `address:...`. */
+  readonly subject: string;
+  readonly count: number;
+  readonly last_at: number;
+}
+
+export interface DevicesTable {
+  readonly id: string;
+  readonly name: string;
+  /** JSON: Platform of the protocol. */
+  readonly platform: string;
+  /** JSON: methods announced. */
+  readonly methods: string;
+  readonly version: string;
+  /** Carries out tasks that belong to no device. */
+  readonly worker: Flag;
+  readonly disabled: Flag;
+  readonly created_at: number;
+  readonly created_by: string;
+  readonly certificate_serial: string;
+  readonly next_certificate_serial: string | null;
+  readonly certificate_expires_at: number;
+  /** Process of the service that holds the channel. */
+  readonly process_id: string | null;
+  readonly connected_at: number | null;
+  readonly seen_at: number | null;
+  readonly revision: number;
+}
+
+export interface StoragesTable {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  /** Without credentials. */
+  readonly location: string;
+  /** JSON: what is not secret of the credentials, such as `user` or `accessKeyId`. */
+  readonly identity: string;
+  /** JSON: name of the credential -> id of the secret. */
+  readonly secrets: string;
+  readonly created_at: number;
+  readonly created_by: string;
+  readonly revision: number;
+}
+
+export interface RepositoriesTable {
+  /** The repository's own id, 32 hex digits. Its root secret is the vault's `repository` of this id. */
+  readonly id: string;
+  readonly storage_id: string;
+  /** Where below the storage's location. */
+  readonly folder: string;
+  readonly suite: number;
+  /** Encryption key; null when the suite is 0. */
+  readonly secret_id: string | null;
+  /** JSON: objects for the first agent to store. */
+  readonly prepared: string;
+  readonly created_at: number;
+}
+
+export interface PlansTable {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  /** JSON: paths, exclude, oneFileSystem, tags, compression, bytesPerSecond, before, after. */
+  readonly selection: string;
+  readonly storage_id: string;
+  readonly repository_id: string;
+  /** Fixed when the plan is made: a trigger sees to it. */
+  readonly method: "gcm" | "cbc" | null;
+  readonly level: "low" | "normal" | "high" | null;
+  readonly secret_id: string | null;
+  /** JSON or null. */
+  readonly schedule: string | null;
+  /** JSON or null. */
+  readonly retention: string | null;
+  /** JSON: count and delay. */
+  readonly retries: string;
+  readonly enabled: Flag;
+  readonly next_run_at: number | null;
+  readonly last_fired_at: number | null;
+  readonly created_at: number;
+  readonly created_by: string;
+  readonly revision: number;
+}
+
+export interface PlanDevicesTable {
+  readonly plan_id: string;
+  readonly device_id: string;
+}
+
+export type TaskState = "queued" | "running" | "succeeded" | "warnings" | "failed" | "cancelled";
+
+export interface TasksTable {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: TaskState;
+  readonly plan_id: string | null;
+  readonly device_id: string;
+  readonly storage_id: string | null;
+  readonly repository_id: string | null;
+  /** JSON: the kind's own fields. */
+  readonly input: string;
+  /** JSON or null. */
+  readonly result: string | null;
+  /** JSON or null. */
+  readonly error: string | null;
+  readonly created_at: number;
+  readonly created_by: string;
+  /** Not given out before. */
+  readonly not_before: number;
+  readonly started_at: number | null;
+  readonly ended_at: number | null;
+  readonly cancel_requested_at: number | null;
+  readonly attempt: number;
+  readonly attempt_max: number;
+  /** The attempt that runs or ran last. */
+  readonly run_id: string | null;
+}
+
+/** One attempt at a task by a device. */
+export interface RunsTable {
+  readonly id: string;
+  readonly task_id: string;
+  readonly device_id: string;
+  readonly state: "given" | "running" | "succeeded" | "failed" | "cancelled";
+  readonly given_at: number;
+  readonly started_at: number | null;
+  readonly ended_at: number | null;
+  /** Number of the last stored event. */
+  readonly last_event: number;
+  /** JSON or null; the newest. */
+  readonly progress: string | null;
+}
+
+export interface RunEventsTable {
+  readonly run_id: string;
+  readonly number: number;
+  readonly at: number;
+  readonly received_at: number;
+  /** JSON: RunEvent of the protocol. */
+  readonly event: string;
+}
+
+export interface LeasesTable {
+  readonly id: string;
+  readonly run_id: string;
+  readonly device_id: string;
+  /** Hex SHA-256 of the public key that it was sealed to. */
+  readonly public_key_hash: string;
+  readonly given_at: number;
+  readonly until: number;
+  readonly ended_at: number | null;
+}
+
+export interface CopiesTable {
+  readonly id: string;
+  readonly repository_id: string;
+  readonly plan_id: string | null;
+  readonly device_id: string | null;
+  readonly task_id: string | null;
+  readonly time: number;
+  readonly host: string;
+  readonly kind: string;
+  /** JSON: texts. */
+  readonly paths: string;
+  /** JSON: texts. */
+  readonly tags: string;
+  readonly size: number;
+  readonly files: number;
+  readonly stored: number | null;
+  readonly forgotten_at: number | null;
+}
+
+/** Running processes of the service. */
+export interface ProcessesTable {
+  readonly id: string;
+  readonly started_at: number;
+  readonly beat_at: number;
+}
+
+export interface IdempotencyKeysTable {
+  readonly user_id: string;
+  readonly key: string;
+  /** Hex SHA-256 of method, path and body. */
+  readonly request_hash: string;
+  readonly status: number;
+  readonly body: string;
+  readonly created_at: number;
+}
+
+export interface Tables {
+  readonly vault: VaultTable;
+  readonly unlock_slots: UnlockSlotsTable;
+  readonly keyring_terms: KeyringTermsTable;
+  readonly vault_values: VaultValuesTable;
+  readonly secrets: SecretsTable;
+  readonly secret_exposures: SecretExposuresTable;
+  readonly audit_rows: AuditRowsTable;
+  readonly audit_checkpoints: AuditCheckpointsTable;
+  readonly users: UsersTable;
+  readonly user_rights: UserRightsTable;
+  readonly sessions: SessionsTable;
+  readonly api_tokens: ApiTokensTable;
+  readonly one_time_tokens: OneTimeTokensTable;
+  readonly sign_in_failures: SignInFailuresTable;
+  readonly devices: DevicesTable;
+  readonly storages: StoragesTable;
+  readonly repositories: RepositoriesTable;
+  readonly plans: PlansTable;
+  readonly plan_devices: PlanDevicesTable;
+  readonly tasks: TasksTable;
+  readonly runs: RunsTable;
+  readonly run_events: RunEventsTable;
+  readonly leases: LeasesTable;
+  readonly copies: CopiesTable;
+  readonly processes: ProcessesTable;
+  readonly idempotency_keys: IdempotencyKeysTable;
+}
