@@ -1,9 +1,8 @@
 /**
- * The body of a GetObject answer: exactly what was asked for, or an error.
+ * The body of an answer to GET: exactly what was asked for, or an error.
  *
  * @module
  */
-import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { Readable } from "node:stream";
 import { AppError } from "@holdfast/kernel";
 import type { ByteRange } from "../contract.ts";
@@ -12,6 +11,12 @@ import { TransportFailure } from "./transport-failure.ts";
 
 /** Larger objects are read in ranges. */
 export const WHOLE_BYTES_MAX = 64 * 1024 * 1024;
+
+export interface ObjectAnswer {
+  readonly body: unknown;
+  readonly contentLength: number | undefined;
+  readonly contentRange: string | undefined;
+}
 
 export interface Wanted {
   readonly name: string;
@@ -24,11 +29,11 @@ export interface Wanted {
  * @throws {AppError} `ERR_DAMAGED` when the object ends before the range does, or is too long to be read as a whole.
  * @throws {TransportFailure}
  */
-export async function readObject(output: GetObjectCommandOutput, wanted: Wanted): Promise<Buffer> {
-  const { Body: body } = output;
+export async function readObject(answer: ObjectAnswer, wanted: Wanted): Promise<Buffer> {
+  const { body } = answer;
   if (!(body instanceof Readable)) throw senseless("has no content");
   try {
-    return await readExactly(body, bodyLength(output, wanted));
+    return await readExactly(body, bodyLength(answer, wanted));
   } finally {
     // Does nothing at its end; before that, it takes the connection along.
     body.destroy();
@@ -39,14 +44,14 @@ export function httpRange({ offset, length }: ByteRange): string {
   return `bytes=${String(offset)}-${String(offset + length - 1)}`;
 }
 
-function bodyLength(output: GetObjectCommandOutput, wanted: Wanted): number {
+function bodyLength(answer: ObjectAnswer, wanted: Wanted): number {
   const { name, location, range } = wanted;
-  const announced = output.ContentLength;
+  const announced = answer.contentLength;
   if (announced === undefined || !Number.isSafeInteger(announced) || announced < 0) {
     throw senseless("does not say how long it is");
   }
   if (range !== undefined) {
-    checkRange(output.ContentRange, announced, { name, location, range });
+    checkRange(answer.contentRange, announced, { name, location, range });
     return range.length;
   }
   if (announced > WHOLE_BYTES_MAX) {
@@ -79,18 +84,21 @@ function checkRange(
   if (length < range.length) throw tooShort(name, location, range, Number.isNaN(size) ? last + 1 : size);
 }
 
-async function readExactly(body: Readable, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
+/** @throws {TransportFailure} when the body has another length. */
+export async function readExactly(body: Readable, length: number): Promise<Buffer> {
+  let bytes: Buffer | undefined;
   let filled = 0;
   const source: AsyncIterable<unknown> = body;
   for await (const chunk of source) {
     if (!(chunk instanceof Uint8Array) || chunk.length > length - filled) {
       throw senseless("is longer than it says");
     }
-    bytes.set(chunk, filled);
+    // What comes in one piece need not be copied.
+    if (chunk.length === length) bytes = Buffer.from(chunk.buffer, chunk.byteOffset, length);
+    else (bytes ??= Buffer.allocUnsafeSlow(length)).set(chunk, filled);
     filled += chunk.length;
   }
-  if (filled === length) return bytes;
+  if (filled === length) return bytes ?? Buffer.alloc(0);
   throw new TransportFailure("ERR_STORAGE_UNREACHABLE", "the answer ended too early");
 }
 

@@ -7,16 +7,10 @@
  */
 import { AppError } from "@holdfast/kernel";
 import { MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
+import { COMMON_MEANINGS, errorCode, networkFailure, storageFailure } from "../remote/http-failures.ts";
 import { readAnswer, type ServiceAnswer } from "./service-answer.ts";
-import { TransportFailure } from "./transport-failure.ts";
 
-const REMEDIES = {
-  network: "Check the endpoint, the network and that the storage runs; then try again.",
-  trust:
-    "Check the endpoint; then give the file of its certificate authority, or the fingerprint of its certificate.",
-  report: "Try again; when it stays, ask whoever runs the storage.",
-};
-
+const { throttled, timeout, skewed, altered, unreachable, failed } = COMMON_MEANINGS;
 const credentials: Meaning = {
   code: "ERR_STORAGE_CREDENTIALS",
   reason: "the storage refuses the credentials",
@@ -39,16 +33,6 @@ const missing: Meaning = {
   reason: "there is no such bucket",
   remedy: "Check the bucket's name and the endpoint, or make the bucket.",
 };
-const throttled: Meaning = {
-  code: "ERR_STORAGE_THROTTLED",
-  reason: "the storage asks for fewer requests",
-  remedy: "Try again later, or with fewer transfers at once.",
-};
-const timeout: Meaning = {
-  code: "ERR_STORAGE_TIMEOUT",
-  reason: "the storage waited for too long",
-  remedy: REMEDIES.network,
-};
 const full: Meaning = {
   code: "ERR_STORAGE_FULL",
   reason: "there is no space left, or a quota is used up",
@@ -63,26 +47,6 @@ const elsewhere: Meaning = {
   code: "ERR_USAGE",
   reason: "the bucket is in another region",
   remedy: "Give the bucket's region: add region=REGION to the URL.",
-};
-const skewed: Meaning = {
-  code: "ERR_STORAGE_FAILED",
-  reason: "the clocks of this machine and the storage differ too much",
-  remedy: "Set the clock of this machine.",
-};
-const altered: Meaning = {
-  code: "ERR_STORAGE_FAILED",
-  reason: "what arrived is not what was sent",
-  remedy: REMEDIES.report,
-};
-const unreachable: Meaning = {
-  code: "ERR_STORAGE_UNREACHABLE",
-  reason: "the storage cannot be reached",
-  remedy: REMEDIES.network,
-};
-const failed: Meaning = {
-  code: "ERR_STORAGE_FAILED",
-  reason: "the storage reports an error",
-  remedy: REMEDIES.report,
 };
 
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map([
@@ -151,48 +115,16 @@ const STATUS_MEANINGS: ReadonlyMap<number, Meaning> = new Map([
 export function s3Failure(error: unknown, action: string, location: string): AppError {
   if (error instanceof AppError) return error;
   const answer = readAnswer(error);
-  if (answer !== undefined) return failure(action, location, meaningOf(answer), answer.message, answer);
-  if (error instanceof TransportFailure) {
-    const remedy = error.kind === "ERR_STORAGE_UNTRUSTED" ? REMEDIES.trust : REMEDIES.network;
-    return failure(
-      action,
-      location,
-      { code: error.kind, reason: error.message, remedy },
-      undefined,
-      error.cause,
-    );
+  if (answer !== undefined) {
+    return storageFailure(action, location, meaningOf(answer), { detail: answer.message, cause: answer });
   }
-  const code = systemCode(error);
-  if (code !== undefined) return failure(action, location, unreachable, code, error);
-  return failure(action, location, internalMeaning(error), undefined, undefined);
-}
-
-function failure(
-  action: string,
-  location: string,
-  { code, reason, remedy }: Meaning,
-  detail: string | undefined,
-  cause: unknown,
-): AppError {
-  const message = `${action} in ${location} failed: ${reason}${detail === undefined ? "" : ` (${detail})`}.`;
-  return new AppError(code, message, { subject: location, remedy, cause });
+  return networkFailure(error, action, location) ?? storageFailure(action, location, internalMeaning(error));
 }
 
 function meaningOf(answer: ServiceAnswer): Meaning {
   const meaning = MEANINGS.get(answer.code) ?? STATUS_MEANINGS.get(answer.status) ?? failed;
   if (meaning !== elsewhere || answer.region === undefined) return meaning;
   return { ...meaning, remedy: `Give the bucket's region: add region=${answer.region} to the URL.` };
-}
-
-/** The code of an error of the operating system, of TLS or of HTTP; these have an address in them and no secret. */
-function systemCode(error: unknown): string | undefined {
-  const code = errorCode(error);
-  const known = /^(?:E(?!RR_)[A-Z0-9_]+|ERR_(?:SSL|TLS|OSSL|STREAM|SOCKET)_[A-Z0-9_]+|HPE_[A-Z_]+)$/;
-  return code !== undefined && known.test(code) ? code : undefined;
-}
-
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
 /** The texts of the SDK's own errors are not shown: they may quote what programs or files for credentials said. */

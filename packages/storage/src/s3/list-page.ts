@@ -4,10 +4,10 @@
  * @module
  */
 import type { ListObjectsV2CommandOutput } from "@aws-sdk/client-s3";
-import type { ObjectInfo } from "../contract.ts";
 import { isObjectName } from "../names.ts";
 import type { ObjectPage } from "../remote/driver.ts";
-import { TransportFailure } from "./transport-failure.ts";
+import { objectInfo } from "../remote/object-info.ts";
+import { TransportFailure } from "../remote/transport-failure.ts";
 
 const TOKEN_LENGTH_MAX = 4096;
 
@@ -31,16 +31,6 @@ export function readPage(output: ListObjectsV2CommandOutput, prefix: string): Ob
     );
   }
   return { objects, next };
-}
-
-/** @throws {TransportFailure} */
-export function objectInfo(name: string, size: number | undefined, modified: Date | undefined): ObjectInfo {
-  const modifiedMs = modified?.getTime();
-  if (size === undefined || !Number.isSafeInteger(size) || size < 0 || !Number.isSafeInteger(modifiedMs)) {
-    throw new TransportFailure("ERR_STORAGE_FAILED", `what it says about ${name} makes no sense`);
-  }
-  // Lists may tell fractions of a second, headers cannot.
-  return { name, size, modifiedMs: Math.floor(Number(modifiedMs) / 1000) * 1000 };
 }
 
 /** Keys come escaped, since XML cannot express all of them. */

@@ -3,16 +3,15 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
 import { AppError, systemClock } from "@holdfast/kernel";
 import type { RemoteDriver } from "../remote/driver.ts";
+import { checkHttpOptions, openHttp } from "../remote/http-options.ts";
 import { learnCapabilities } from "./capabilities.ts";
-import { openConnections } from "./connections.ts";
 import { parseS3Location, type S3Location } from "./location.ts";
 import type { S3Options } from "./options.ts";
 import { S3Driver } from "./s3-driver.ts";
 import { S3Session } from "./session.ts";
-import { createTransport, isLoopback } from "./transport.ts";
+import { createTransport } from "./transport.ts";
 
 const MEBIBYTE = 1024 * 1024;
 /** Amazon S3 User Guide, "Multipart upload limits". */
@@ -47,36 +46,15 @@ export async function openS3(location: URL | S3Location, options: S3Options = {}
 }
 
 async function openSession(location: S3Location, options: S3Options): Promise<S3Session> {
-  const ca = options.caFile === undefined ? undefined : await readAuthorities(options.caFile);
   // Loading it takes more than a tenth of a second; other storages need not wait for it.
   const sdk = await import("@aws-sdk/client-s3");
-  const connections = openConnections({
-    ca,
-    fingerprint: options.fingerprint?.replaceAll(":", "").toLowerCase(),
-    connections: options.connections ?? 32,
-    connectTimeoutMs: options.connectTimeoutMs ?? 15_000,
-  });
-  const transport = createTransport({
-    connections,
-    allowPlainHttp: options.allowPlainHttp === true,
-    idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
-  });
-  return new S3Session({ sdk, location, credentials: options.credentials, connections, transport });
+  const http = await openHttp(options);
+  const transport = createTransport(http);
+  return new S3Session({ sdk, location, credentials: options.credentials, http, transport });
 }
 
 function checkOptions({ endpoint }: S3Location, options: S3Options): void {
-  if (endpoint?.protocol === "http:" && !isLoopback(endpoint.hostname) && options.allowPlainHttp !== true) {
-    throw usage(
-      "The endpoint of the S3 storage is not encrypted.",
-      "Use an https:// endpoint; or allow plain HTTP, where nobody else can listen or interfere.",
-    );
-  }
-  if (options.fingerprint !== undefined && !/^[0-9a-f]{2}(?::?[0-9a-f]{2}){31}$/i.test(options.fingerprint)) {
-    throw usage(
-      "The fingerprint of the certificate is no SHA-256 in hexadecimal digits.",
-      "Get it with `openssl x509 -noout -fingerprint -sha256 -in CERTIFICATE`.",
-    );
-  }
+  checkHttpOptions("S3", endpoint, options);
   const { days } = options.objectLock ?? { days: 1 };
   if (!Number.isSafeInteger(days) || days < 1 || days > LOCK_DAYS_MAX) {
     throw usage(
@@ -87,21 +65,6 @@ function checkOptions({ endpoint }: S3Location, options: S3Options): void {
   if ((options.partBytes ?? PART_BYTES_MIN) < PART_BYTES_MIN) {
     throw usage("The parts of an upload are too small.", "Give at least 5 MiB.");
   }
-}
-
-async function readAuthorities(path: string): Promise<Buffer> {
-  let pem;
-  try {
-    pem = await readFile(path);
-  } catch (cause) {
-    throw new AppError("ERR_USAGE", `The file of certificate authorities ${path} cannot be read.`, {
-      subject: path,
-      remedy: "Check its path and rights.",
-      cause,
-    });
-  }
-  if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
-  throw usage(`${path} has no certificate in PEM form.`, "Give a file with -----BEGIN CERTIFICATE-----.");
 }
 
 function usage(message: string, remedy: string): AppError {

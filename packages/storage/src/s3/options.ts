@@ -1,4 +1,5 @@
 import type { Clock } from "@holdfast/kernel";
+import type { HttpOptions } from "../remote/http-options.ts";
 
 export interface S3Credentials {
   readonly accessKeyId: string;
@@ -14,33 +15,18 @@ export interface S3ObjectLock {
   readonly days: number;
 }
 
-export interface S3Options {
+export interface S3Options extends HttpOptions {
   /**
    * Asked at the first request, and again after the storage refused what it gave. Default: the chain of Amazon's SDK
    * (variables `AWS_*`, files in `~/.aws`, the role of the machine).
    */
   readonly credentials?: (() => Promise<S3Credentials>) | undefined;
-  /** PEM file of the authorities to trust, instead of the well-known ones. */
-  readonly caFile?: string | undefined;
-  /**
-   * SHA-256 of the server's certificate in hexadecimal, with or without colons. Without {@link caFile} it is all that
-   * counts, which suits a certificate that signed itself; with it, both must be right.
-   */
-  readonly fingerprint?: string | undefined;
-  /** Allow an endpoint of http:// that is not on this machine. */
-  readonly allowPlainHttp?: boolean;
   /** Lock each object from its creation. Needs a bucket with object lock. */
   readonly objectLock?: S3ObjectLock | undefined;
   /** Larger objects are put in parts. Default 64 MiB. */
   readonly multipartFromBytes?: number;
   /** At least 5 MiB (Amazon S3 User Guide, "Multipart upload limits"). Default 16 MiB. */
   readonly partBytes?: number;
-  /** Connections at once. Default 32. */
-  readonly connections?: number;
-  /** Default 15 seconds. */
-  readonly connectTimeoutMs?: number;
-  /** How long nothing may come or go within a transfer. Default 30 seconds. */
-  readonly idleTimeoutMs?: number;
   readonly clock?: Clock;
   /** Aborts the opening. */
   readonly signal?: AbortSignal | undefined;

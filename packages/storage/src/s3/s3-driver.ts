@@ -14,17 +14,19 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { AppError, type Clock } from "@holdfast/kernel";
 import type { ByteRange, ObjectInfo, StorageCapabilities } from "../contract.ts";
 import { notFound, tooShort } from "../reading.ts";
 import type { ObjectPage, RemoteDriver } from "../remote/driver.ts";
+import { objectInfo } from "../remote/object-info.ts";
+import { Once } from "../remote/once.ts";
+import { httpRange, type ObjectAnswer, readObject } from "../remote/read-object.ts";
 import { checkPutCondition, keepsUploadCondition } from "./conditions.ts";
-import { objectInfo, readPage } from "./list-page.ts";
+import { readPage } from "./list-page.ts";
 import { abandonUpload, beginUpload, sendUpload, sweepUploads } from "./multipart.ts";
 import { lockFromNow } from "./object-lock.ts";
-import { Once } from "./once.ts";
 import type { S3ObjectLock } from "./options.ts";
-import { httpRange, readObject } from "./read-object.ts";
 import { isConflict, isTaken, isUnknownCondition, unconditional } from "./refusals.ts";
 import { answerBehind } from "./service-answer.ts";
 import type { S3Session } from "./session.ts";
@@ -78,7 +80,11 @@ export class S3Driver implements RemoteDriver {
     const command = new sdk.GetObjectCommand({ ...this.#session.key(name), Range });
     try {
       return await this.#session.run(`Reading ${name}`, signal, async (client, options) =>
-        readObject(await client.send(command, options), { name, location: this.location, range }),
+        readObject(objectAnswer(await client.send(command, options)), {
+          name,
+          location: this.location,
+          range,
+        }),
       );
     } catch (error) {
       const answer = answerBehind(error);
@@ -200,7 +206,11 @@ export class S3Driver implements RemoteDriver {
     try {
       await this.#session.run(`Looking for ${name}`, signal, async (client, options) => {
         const range = { offset: 0, length: 1 };
-        await readObject(await client.send(command, options), { name, location: this.location, range });
+        await readObject(objectAnswer(await client.send(command, options)), {
+          name,
+          location: this.location,
+          range,
+        });
       });
     } catch (error) {
       if (answerBehind(error)?.code === "NoSuchKey") return null;
@@ -210,4 +220,8 @@ export class S3Driver implements RemoteDriver {
       subject: name,
     });
   }
+}
+
+function objectAnswer({ Body, ContentLength, ContentRange }: GetObjectCommandOutput): ObjectAnswer {
+  return { body: Body, contentLength: ContentLength, contentRange: ContentRange };
 }

@@ -7,18 +7,18 @@
 import type * as Sdk from "@aws-sdk/client-s3";
 import { AppError, isAppError } from "@holdfast/kernel";
 import { cancelled, throwIfAborted } from "../cancel.ts";
-import type { Connections } from "./connections.ts";
+import type { HttpSettings } from "../remote/http-exchange.ts";
+import { unlessAborted } from "../remote/unless-aborted.ts";
 import { s3Failure } from "./failures.ts";
 import { describeLocation, type S3Location } from "./location.ts";
 import type { S3Options } from "./options.ts";
 import type { Transport } from "./transport.ts";
-import { unlessAborted } from "./unless-aborted.ts";
 
 export interface SessionParts {
   readonly sdk: typeof Sdk;
   readonly location: S3Location;
   readonly credentials: S3Options["credentials"];
-  readonly connections: Connections;
+  readonly http: HttpSettings;
   readonly transport: Transport;
 }
 
@@ -89,7 +89,7 @@ export class S3Session implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#parts.connections[Symbol.dispose]();
+    this.#parts.http.connections[Symbol.dispose]();
   }
 
   #connect(): Sdk.S3Client {
