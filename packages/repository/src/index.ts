@@ -85,8 +85,16 @@ export {
   type WalkWhatIsLeftOptions,
 } from "./reading/walk-what-is-left.ts";
 export {
+  type FirstSlot,
+  type PreparedObject,
+  type PreparedRepository,
+  prepareRepository,
+  storePreparedObjects,
+} from "./prepare-repository.ts";
+export {
   createRepository,
   openRepository,
+  openRepositoryWithKeys,
   type Protection,
   readConfig,
   recoveryPublicKey,

@@ -3,25 +3,15 @@
  *
  * @module
  */
-import { keyPairFromSeed, secretBuffer, type Suite, sha256 } from "@holdfast/crypto";
+import { keyPairFromSeed, type Suite } from "@holdfast/crypto";
 import { AppError, type Clock, type Randomness } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
-import { CHUNK_AVERAGE, CHUNK_MAX, CHUNK_MIN } from "./chunking/index.ts";
-import { checkConfigMac, decodeConfig, encodeConfig, type RepositoryConfig } from "./format/config.ts";
-import { REPOSITORY_ID_BYTES } from "./format/head.ts";
-import { CONFIG_NAME, hashedName } from "./format/object-names.ts";
-import {
-  type Capability,
-  configKeyOf,
-  deriveKeySet,
-  type KeySet,
-  openRootSecret,
-  publicKeyOf,
-  ROOT_SECRET_BYTES,
-  wipeKeySet,
-} from "./keys/key-set.ts";
-import { encodeSlot, type SlotKey, type SlotTarget } from "./keys/slot.ts";
+import { checkConfigMac, decodeConfig, type RepositoryConfig } from "./format/config.ts";
+import { CONFIG_NAME } from "./format/object-names.ts";
+import { type Capability, configKeyOf, deriveKeySet, type KeySet, openRootSecret } from "./keys/key-set.ts";
+import type { SlotKey } from "./keys/slot.ts";
 import { openRootWithSlots } from "./keys/slots.ts";
+import { type FirstSlot, prepareRepository, storePreparedObjects } from "./prepare-repository.ts";
 import type { SessionPorts } from "./sessions/session.ts";
 import { getIfThere } from "./storage-reading.ts";
 
@@ -44,14 +34,11 @@ export interface Repository {
 export interface Protection {
   readonly suite: Suite;
   /** The first slot; absent exactly when the suite is `none`. */
-  readonly slot?: { readonly target: SlotTarget; readonly label: string };
+  readonly slot?: FirstSlot;
 }
 
 /**
  * Makes a new repository.
- *
- * The slot is stored before the config: a kill in between leaves a folder that is no repository yet, and `init` can be
- * run again.
  *
  * @throws AppError `ERR_REPOSITORY_EXISTS`, or an error of the storage.
  */
@@ -59,36 +46,13 @@ export async function createRepository(
   ports: RepositoryPorts,
   protection: Protection,
 ): Promise<RepositoryConfig> {
-  const { storage, clock, randomness } = ports;
+  const { storage } = ports;
   const { suite, slot } = protection;
-  if ((slot === undefined) !== (suite.method === null)) throw new Error("a slot goes with encryption");
   if ((await storage.stat(CONFIG_NAME)) !== null) throw existsAlready(storage);
-  const repository = randomness(Buffer.alloc(REPOSITORY_ID_BYTES));
-  const rootSecret =
-    slot === undefined ? openRootSecret(repository) : randomness(secretBuffer(ROOT_SECRET_BYTES));
-  const keys = deriveKeySet(rootSecret, repository, ["maintain"]);
-  const config = {
-    repository,
-    suite,
-    createdMs: clock.now(),
-    chunkMin: CHUNK_MIN,
-    chunkAverage: CHUNK_AVERAGE,
-    chunkMax: CHUNK_MAX,
-    publicKey: publicKeyOf(rootSecret, repository),
-  };
-  try {
-    if (slot !== undefined) {
-      const created = { repository, rootSecret, tableKey: keys.tableKey, createdMs: config.createdMs };
-      const bytes = encodeSlot({ ...created, ...slot, randomness });
-      await storage.put(hashedName("slot", sha256(bytes)), bytes);
-    }
-    const bytes = encodeConfig(config, configKeyOf(keys));
-    if ((await storage.put(CONFIG_NAME, bytes)) === "exists") throw existsAlready(storage);
-    return config;
-  } finally {
-    rootSecret.fill(0);
-    wipeKeySet(keys);
-  }
+  const { config, rootSecret, objects } = prepareRepository(ports, suite, slot === undefined ? [] : [slot]);
+  rootSecret.fill(0);
+  if ((await storePreparedObjects(storage, objects)) === "exists") throw existsAlready(storage);
+  return config;
 }
 
 /**
@@ -108,6 +72,38 @@ export async function openRepository(
   const keys = deriveKeySet(rootSecret, config.repository, capabilities);
   rootSecret.fill(0);
   checkConfigMac(bytes, configKeyOf(keys));
+  return { ports, config, keys };
+}
+
+/**
+ * Opens a repository with keys that somebody else derived, such as the capability of a lease. They stay the caller's to
+ * wipe.
+ *
+ * @throws AppError `ERR_REPOSITORY_MISSING`, `ERR_REPOSITORY_MISMATCH` (another repository than the keys are for),
+ * `ERR_DAMAGED` (the config is not of these keys, or names another public key than the one that came with them).
+ */
+export async function openRepositoryWithKeys(ports: RepositoryPorts, keys: KeySet): Promise<Repository> {
+  const { config, bytes } = await readConfig(ports.storage);
+  const { location } = ports.storage;
+  if (!config.repository.equals(keys.repository)) {
+    throw new AppError("ERR_REPOSITORY_MISMATCH", `The repository at ${location} is not the expected one.`, {
+      subject: location,
+      remedy: "Somebody exchanged it, or the storage's location was changed: put the right one back.",
+    });
+  }
+  checkConfigMac(bytes, configKeyOf(keys));
+  // The MAC alone would let in whoever has the maintain capability: sessions are sealed to this key.
+  if (keys.publicKey !== undefined && !keys.publicKey.equals(config.publicKey)) {
+    throw new AppError(
+      "ERR_DAMAGED",
+      `The repository at ${location} names a public key that is not its own.`,
+      {
+        subject: location,
+        remedy:
+          "Somebody exchanged it: put the object `config` back from a replica, and change the storage's password.",
+      },
+    );
+  }
   return { ports, config, keys };
 }
 

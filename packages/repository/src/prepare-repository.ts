@@ -1,0 +1,87 @@
+/**
+ * The first objects of a repository, made where its keys are and stored where its storage is: the management service makes
+ * them, an agent that knows neither key nor root secret stores them.
+ *
+ * @module
+ */
+import { secretBuffer, type Suite, sha256 } from "@holdfast/crypto";
+import type { Clock, Randomness } from "@holdfast/kernel";
+import type { Storage } from "@holdfast/storage";
+import { CHUNK_AVERAGE, CHUNK_MAX, CHUNK_MIN } from "./chunking/index.ts";
+import { encodeConfig, type RepositoryConfig } from "./format/config.ts";
+import { REPOSITORY_ID_BYTES } from "./format/head.ts";
+import { CONFIG_NAME, hashedName } from "./format/object-names.ts";
+import {
+  configKeyOf,
+  deriveKeySet,
+  openRootSecret,
+  publicKeyOf,
+  ROOT_SECRET_BYTES,
+  wipeKeySet,
+} from "./keys/key-set.ts";
+import { encodeSlot, type SlotTarget } from "./keys/slot.ts";
+
+export interface FirstSlot {
+  readonly target: SlotTarget;
+  readonly label: string;
+}
+
+export interface PreparedObject {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+export interface PreparedRepository {
+  readonly config: RepositoryConfig;
+  /** The caller keeps or wipes it. */
+  readonly rootSecret: Buffer;
+  /** To be stored in this order; the config is the last. They hold no plaintext secret. */
+  readonly objects: readonly PreparedObject[];
+}
+
+/** @param slots none exactly when the suite is `none`. */
+export function prepareRepository(
+  { clock, randomness }: { readonly clock: Pick<Clock, "now">; readonly randomness: Randomness },
+  suite: Suite,
+  slots: readonly FirstSlot[],
+): PreparedRepository {
+  if ((slots.length === 0) !== (suite.method === null)) throw new Error("slots go with encryption");
+  const repository = randomness(Buffer.alloc(REPOSITORY_ID_BYTES));
+  const rootSecret =
+    suite.method === null ? openRootSecret(repository) : randomness(secretBuffer(ROOT_SECRET_BYTES));
+  const keys = deriveKeySet(rootSecret, repository, ["maintain"]);
+  const createdMs = clock.now();
+  const config = {
+    repository,
+    suite,
+    createdMs,
+    chunkMin: CHUNK_MIN,
+    chunkAverage: CHUNK_AVERAGE,
+    chunkMax: CHUNK_MAX,
+    publicKey: publicKeyOf(rootSecret, repository),
+  };
+  const slotObjects = slots.map((slot) => {
+    const created = { repository, rootSecret, tableKey: keys.tableKey, createdMs };
+    const bytes = encodeSlot({ ...created, ...slot, randomness });
+    return { name: hashedName("slot", sha256(bytes)), bytes };
+  });
+  const configObject = { name: CONFIG_NAME, bytes: encodeConfig(config, configKeyOf(keys)) };
+  wipeKeySet(keys);
+  return { config, rootSecret, objects: [...slotObjects, configObject] };
+}
+
+/**
+ * Stores what {@link prepareRepository} made, each object only if it is absent. The config comes last: a kill before it
+ * leaves a folder that is no repository yet, and the next call completes it.
+ *
+ * @returns `exists` when there is a config already, this one or another: read it to know.
+ * @throws AppError of the storage.
+ */
+export async function storePreparedObjects(
+  storage: Storage,
+  objects: readonly PreparedObject[],
+): Promise<"created" | "exists"> {
+  let outcome: "created" | "exists" = "exists";
+  for (const { name, bytes } of objects) outcome = await storage.put(name, bytes);
+  return outcome;
+}
