@@ -154,6 +154,7 @@ suite("An error", { concurrency: 2 }, () => {
       [["key"], /No command was given/u],
       [["frobnicate"], /Unknown command 'frobnicate'/iu],
       [["copies"], /Missing required argument/iu],
+      [["copies", "ftp://host/x"], /ftp:\/\/ are not known/u],
       [["copies", storage, "more"], /Too many arguments/iu],
       [["copies", storage, "--frobnicate"], /Unknown option/iu],
       [["init", storage, "--level", "extreme"], /low, normal, high/u],
@@ -168,7 +169,6 @@ suite("An error", { concurrency: 2 }, () => {
     const { run, path } = newBench(context);
     assertError(await run(["copies", path("nowhere")]), 6, /nowhere/u);
     assertError(await run(["copies", path()]), 6, /There is no repository/u);
-    assertError(await run(["copies", "azure://container/x"]), 1, /azure:\/\/ are not supported yet/u);
     assertError(await run(["backup", path("storage"), "--disk", "/dev/sda"]), 1, /disks are not made yet/u);
     assertError(
       await run(["restore", path("storage"), "latest", "--disk", "/dev/sda"]),

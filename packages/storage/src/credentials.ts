@@ -15,6 +15,9 @@ const TEXTS = [
   "accessKeyId",
   "secretAccessKey",
   "sessionToken",
+  "account",
+  "accountKey",
+  "sas",
 ] as const;
 
 /** Each driver takes what its protocol knows; docs/storages.md says which. */

@@ -10,11 +10,9 @@ import type { CredentialSource } from "./credentials.ts";
 import { openLocalStorage } from "./local/local-storage.ts";
 import { openRemote } from "./remote/open-remote.ts";
 
-const REMOTE_SCHEMES: ReadonlySet<string> = new Set(["sftp", "s3", "smb", "webdav", "webdavs"]);
-/** Schemes that the product has reserved and that no driver serves yet. */
-const PLANNED_SCHEMES: ReadonlySet<string> = new Set(["azure"]);
+const REMOTE_SCHEMES: ReadonlySet<string> = new Set(["sftp", "s3", "smb", "webdav", "webdavs", "azure"]);
 const SUPPORTED =
-  "A storage is a path such as /srv/backups, or a URL that begins with file, sftp, s3, smb or webdavs and ://.";
+  "A storage is a path such as /srv/backups, or a URL that begins with file, sftp, s3, azure, smb or webdavs and ://.";
 
 export interface OpenStorageOptions {
   /** Make the storage's folder when it is missing. */
@@ -26,7 +24,7 @@ export interface OpenStorageOptions {
 /**
  * Opens the storage at a path or URL. Errors name the scheme only, since a URL may hold a password.
  *
- * @throws {AppError} `ERR_USAGE`, `ERR_UNSUPPORTED`, or what opening the storage throws.
+ * @throws {AppError} `ERR_USAGE`, or what opening the storage throws.
  */
 export async function openStorage(location: string, options: OpenStorageOptions = {}): Promise<Storage> {
   if (location === "" || location.includes("\0"))
@@ -38,12 +36,6 @@ export async function openStorage(location: string, options: OpenStorageOptions 
 
 function parseFolder(location: string, scheme: string | undefined): string {
   if (scheme === undefined) return location;
-  if (PLANNED_SCHEMES.has(scheme)) {
-    throw new AppError("ERR_UNSUPPORTED", `Storages of the kind ${scheme}:// are not supported yet.`, {
-      subject: scheme,
-      remedy: SUPPORTED,
-    });
-  }
   if (scheme === "file") return parseFileUrl(location);
   if (location.startsWith("://", scheme.length))
     throw usage(`Storages of the kind ${scheme}:// are not known.`);

@@ -32,9 +32,10 @@ const OPENERS: Readonly<Record<string, (opening: Opening) => Promise<RemoteDrive
   "smb:": openSmbDriver,
   "webdav:": openWebdavDriver,
   "webdavs:": openWebdavDriver,
+  "azure:": openAzureDriver,
 };
 
-/** @throws {AppError} `ERR_USAGE`, `ERR_UNSUPPORTED`, and what opening the driver throws. */
+/** @throws {AppError} `ERR_USAGE`, and what opening the driver throws. */
 export async function openRemote(location: string, options: OpenRemoteOptions): Promise<Storage> {
   const url = parseUrl(location);
   const settings = takeSettings(url);
@@ -90,6 +91,17 @@ async function openS3Driver({ url, settings, credentials }: Opening): Promise<Re
               sessionToken,
             };
           },
+  });
+}
+
+async function openAzureDriver({ url, settings, credentials }: Opening): Promise<RemoteDriver> {
+  const { openAzure } = await import("../azure/open-azure.ts");
+  return openAzure(url, {
+    caFile: settings.ca,
+    fingerprint: only(settings.fingerprints),
+    allowPlainHttp: settings.plainHttp,
+    lock: settings.lock,
+    credentials,
   });
 }
 

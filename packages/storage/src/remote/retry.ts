@@ -97,10 +97,15 @@ function pauseAfter(error: AppError, before: number, randomness: Randomness): nu
   return share * most + (error.code === "ERR_STORAGE_THROTTLED" ? PAUSE_THROTTLED_MS : 0);
 }
 
+/** @param tookMs since the storage answered nobody any more, or this call failed first. */
 function gaveUp(error: AppError, attempts: number, tookMs: number): AppError {
-  if (attempts === 1) return error;
-  const tries = `${String(attempts)} attempts in ${String(Math.round(tookMs / 1000))} s`;
-  return new AppError(error.code, `${error.message} Gave up after ${tries}.`, {
+  const seconds = `${String(Math.round(tookMs / 1000))} s`;
+  if (attempts === 1 && tookMs < 1000) return error;
+  const ending =
+    attempts === 1
+      ? `Nothing was answered for ${seconds}.`
+      : `Gave up after ${String(attempts)} attempts in ${seconds}.`;
+  return new AppError(error.code, `${error.message} ${ending}`, {
     ...(error.subject === undefined ? {} : { subject: error.subject }),
     ...(error.remedy === undefined ? {} : { remedy: error.remedy }),
     cause: error,

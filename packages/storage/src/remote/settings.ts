@@ -1,12 +1,12 @@
 /**
  * What the URL of a storage says besides the place: settings that are no secrets.
  *
- * - `ca=FILE`: PEM file of the authorities that the server's certificate must come from (S3, WebDAV).
- * - `fingerprint=SHA256`: of the server's certificate, in hexadecimal (S3, WebDAV); of the host's key as `ssh-keygen -l` prints
+ * - `ca=FILE`: PEM file of the authorities that the server's certificate must come from (S3, Azure, WebDAV).
+ * - `fingerprint=SHA256`: of the server's certificate, in hexadecimal (S3, Azure, WebDAV); of the host's key as `ssh-keygen -l` prints
  *   it (SFTP), there also several times.
  * - `encrypt=required|desired`, `kerberos=yes` (SMB).
- * - `lock=compliance:DAYS|governance:DAYS` (S3): nobody can delete or change an object for so long.
- * - `plain-http=yes`: lets http:// leave this machine (S3, WebDAV).
+ * - `lock=compliance:DAYS|governance:DAYS` (S3, Azure): nobody can delete or change an object for so long.
+ * - `plain-http=yes`: lets http:// leave this machine (S3, Azure, WebDAV).
  * - `parallel=N`, `rate=BYTES` (a second): how much of the storage is used at once.
  * - `retry=SECONDS`: for how long what failed by accident is tried again.
  *

@@ -8,6 +8,7 @@ import type { AppError } from "@holdfast/kernel";
 import type { Client, SFTPWrapper } from "ssh2";
 import { type RemoteEntry, type RemoteFile, toEntries, toFile, toFileSystemState } from "./answers.ts";
 import { connectionLost, type FileSystemState, isMissing, SftpStatusError, STATUS } from "./failures.ts";
+import { noteBuffers } from "../remote/collection.ts";
 import { type Done, Requests } from "./requests.ts";
 
 const END_OF_FILE = 1;
@@ -17,6 +18,9 @@ const FOLDER_MODE = 0o700;
 /** SSH_FXF_READ, and SSH_FXF_WRITE with SSH_FXF_CREAT and SSH_FXF_EXCL. */
 const OPEN_READ = 0x01;
 const OPEN_NEW = 0x02 | 0x08 | 0x20;
+/** What the library makes of each: the request, the packet, its encryption; what came in, decrypted, the answer. */
+const WRITE_BUFFERS = 3;
+const READ_BUFFERS = 3;
 const CLOSE_TIMEOUT_MS = 1000;
 
 export interface SessionParts {
@@ -144,6 +148,7 @@ export class SftpSession {
     await this.#ask((done) => {
       this.#parts.sftp.write(handle, bytes, start, length, position, done);
     });
+    noteBuffers(WRITE_BUFFERS * length);
   }
 
   /** Number of bytes that were read into `target`, 0 at the end of the file. */
@@ -157,7 +162,10 @@ export class SftpSession {
     const count = await this.#ask((done) => {
       this.#parts.sftp.read(handle, target, start, length, position, done);
     });
-    if (typeof count === "number" && Number.isInteger(count) && count >= 0 && count <= length) return count;
+    if (typeof count === "number" && Number.isInteger(count) && count >= 0 && count <= length) {
+      noteBuffers(READ_BUFFERS * count);
+      return count;
+    }
     throw new SftpStatusError(STATUS.failure, "a read without a length");
   }
 

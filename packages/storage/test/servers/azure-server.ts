@@ -1,0 +1,215 @@
+/**
+ * Azurite, Microsoft's own emulator of Azure Storage, as a Blob server for tests: on a free port of 127.0.0.1, with an account
+ * of its own, in a temporary folder, as one process that ends with the test.
+ *
+ * It writes what it knows of its blobs to the disk every five seconds only: whoever kills it loses what was stored since,
+ * which Azure itself does not.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  ContainerClient,
+  ContainerSASPermissions,
+  generateBlobSASQueryParameters,
+  SASProtocol,
+  StorageSharedKeyCredential,
+} from "@azure/storage-blob";
+import { scratchFolder } from "../scratch-folder.ts";
+import { type Certificate, makeCertificates } from "./certificates.ts";
+
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 5000;
+const SAVE_TIMEOUT_MS = 20_000;
+const HOUR_MS = 60 * 60 * 1000;
+
+export interface AzureServerOptions {
+  readonly tls?: boolean;
+}
+
+export interface AzureServer extends AsyncDisposable {
+  readonly port: number;
+  readonly account: string;
+  /** What a request is signed with; {@link replaceKey} makes another one. */
+  readonly accountKey: string;
+  readonly authority: Certificate;
+  readonly certificate: Certificate;
+  /** Through another port of this machine when given. */
+  endpoint(port?: number): string;
+  /** For what a test does past the driver. */
+  container(name: string): ContainerClient;
+  makeContainer(): Promise<string>;
+  /** A shared access signature for a container. @param rights letters such as `rwdlc`. */
+  sas(container: string, rights: string, expiresMs?: number): string;
+  /** Resolves when what the server has written to the disk names the blob. */
+  saved(blob: string): Promise<void>;
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  /** Starts the server again with another key. */
+  replaceKey(): Promise<void>;
+}
+
+export async function startAzureServer(options: AzureServerOptions = {}): Promise<AzureServer> {
+  const scratch = await scratchFolder();
+  const server = new Azurite(scratch.path, options.tls === true, await freePort(), async () => {
+    await scratch[Symbol.asyncDispose]();
+  });
+  try {
+    await server.start();
+    return server;
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+class Azurite implements AzureServer {
+  readonly port: number;
+  readonly account = "holdfasttest";
+  accountKey = newKey();
+  readonly authority: Certificate;
+  readonly certificate: Certificate;
+  readonly #folder: string;
+  readonly #tls: boolean;
+  readonly #remove: () => Promise<void>;
+  #child: ChildProcess | undefined;
+
+  constructor(folder: string, tls: boolean, port: number, remove: () => Promise<void>) {
+    this.port = port;
+    this.#folder = folder;
+    this.#tls = tls;
+    this.#remove = remove;
+    ({ authority: this.authority, server: this.certificate } = makeCertificates(folder));
+  }
+
+  endpoint(port = this.port): string {
+    return `${this.#tls ? "https" : "http"}://127.0.0.1:${String(port)}/${this.account}`;
+  }
+
+  container(name: string): ContainerClient {
+    // Not among the declared options, but passed on to the client that makes the connections.
+    const options = { tlsOptions: { ca: this.authority.pem }, retryOptions: { maxTries: 1 } };
+    return new ContainerClient(`${this.endpoint()}/${name}`, this.#credential(), options);
+  }
+
+  async makeContainer(): Promise<string> {
+    const name = `c-${randomUUID()}`;
+    await this.container(name).create();
+    return name;
+  }
+
+  sas(container: string, rights: string, expiresMs = Date.now() + HOUR_MS): string {
+    const values = {
+      containerName: container,
+      permissions: ContainerSASPermissions.parse(rights),
+      protocol: SASProtocol.HttpsAndHttp,
+      startsOn: new Date(expiresMs - 2 * HOUR_MS),
+      expiresOn: new Date(expiresMs),
+    };
+    return generateBlobSASQueryParameters(values, this.#credential()).toString();
+  }
+
+  async saved(blob: string): Promise<void> {
+    const endMs = performance.now() + SAVE_TIMEOUT_MS;
+    const file = join(this.#folder, "__azurite_db_blob__.json");
+    while (!(await readFile(file, "utf8").catch(() => "")).includes(`"${blob}"`)) {
+      if (performance.now() > endMs) throw new Error(`Azurite does not save ${blob}.`);
+      await sleep(100);
+    }
+  }
+
+  async start(): Promise<void> {
+    const { certificatePath, keyPath } = this.certificate;
+    const child = spawn(
+      process.execPath,
+      [
+        createRequire(import.meta.url).resolve("azurite/dist/src/blob/main.js"),
+        "--blobHost=127.0.0.1",
+        `--blobPort=${String(this.port)}`,
+        `--location=${this.#folder}`,
+        "--skipApiVersionCheck",
+        "--disableTelemetry",
+        "--silent",
+        ...(this.#tls ? [`--cert=${certificatePath}`, `--key=${keyPath}`] : []),
+      ],
+      {
+        cwd: this.#folder,
+        stdio: ["ignore", "ignore", "inherit"],
+        env: { ...process.env, AZURITE_ACCOUNTS: `${this.account}:${this.accountKey}` },
+      },
+    );
+    this.#child = child;
+    process.once("exit", this.#killNow);
+    const endMs = performance.now() + START_TIMEOUT_MS;
+    while (!(await accepts(this.port))) {
+      if (child.exitCode !== null || performance.now() > endMs) throw new Error("Azurite did not start.");
+      await sleep(50);
+    }
+  }
+
+  async kill(): Promise<void> {
+    await this.#stop("SIGKILL");
+  }
+
+  async replaceKey(): Promise<void> {
+    await this.#stop("SIGTERM");
+    this.accountKey = newKey();
+    await this.start();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stop("SIGTERM");
+    await this.#remove();
+  }
+
+  #credential(): StorageSharedKeyCredential {
+    return new StorageSharedKeyCredential(this.account, this.accountKey);
+  }
+
+  readonly #killNow = (): void => {
+    this.#child?.kill("SIGKILL");
+  };
+
+  async #stop(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    process.off("exit", this.#killNow);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    await ended;
+    clearTimeout(timer);
+  }
+}
+
+function newKey(): string {
+  return randomBytes(64).toString("base64");
+}
+
+async function accepts(port: number): Promise<boolean> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = address !== null && typeof address === "object" ? address.port : 0;
+  server.close();
+  await once(server, "close");
+  return port;
+}
