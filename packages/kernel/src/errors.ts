@@ -61,6 +61,19 @@ export const ERROR_CODES = {
   ERR_SOURCE_VANISHED: failed,
   ERR_TARGET: failed,
   ERR_TARGET_UNSAFE: refused,
+  /** A resource of the service that is not there, or that this person may not know of. */
+  ERR_NOT_FOUND: failed,
+  ERR_NAME_TAKEN: refused,
+  ERR_IN_USE: refused,
+  /** The revision in If-Match is not the current one. */
+  ERR_CHANGED_MEANWHILE: refused,
+  ERR_SECRET_DISABLED: refused,
+  /** Method, level, key and switch of a saved plan never change. */
+  ERR_PLAN_ENCRYPTION_FIXED: refused,
+  /** What was typed to confirm is not what it should be. */
+  ERR_CONFIRMATION: refused,
+  /** No device that could carry this out is known or online. */
+  ERR_NO_DEVICE: { exit: 1, retryable: true },
 } as const satisfies Record<string, ErrorTraits>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

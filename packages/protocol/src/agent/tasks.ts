@@ -34,7 +34,7 @@ const common = {
   plan: z.object({ id: planId, name: line(200) }).optional(),
 };
 
-const hook = z.object({
+export const hook = z.object({
   command: z.array(z.string().max(4096)).min(1).max(64),
   timeoutMs: z.int().positive(),
 });

@@ -1,0 +1,73 @@
+/**
+ * Credentials of a storage for a lease, and the question whether somebody knows them.
+ *
+ * @module
+ */
+import { timingSafeEqual } from "node:crypto";
+import { sha256 } from "@holdfast/crypto";
+import { AppError } from "@holdfast/kernel";
+import type { Db } from "../database/database.ts";
+import type { Vault } from "../secrets/vault.ts";
+import type { Exposure } from "../tasks/task-kinds.ts";
+import { identityOf, type StorageRow, secretsOf } from "./storage-rows.ts";
+
+export interface LeasedCredentials {
+  readonly credentials: Readonly<Record<string, string>>;
+  readonly exposures: readonly Exposure[];
+}
+
+/** @throws AppError `ERR_SECRET_DISABLED`, `ERR_VAULT_DAMAGED`. */
+export async function credentialsOf(db: Db, vault: Vault, row: StorageRow): Promise<LeasedCredentials> {
+  const credentials: Record<string, string> = { ...identityOf(row) };
+  const exposures: Exposure[] = [];
+  for (const [name, secretId] of Object.entries(secretsOf(row))) {
+    const version = await currentVersion(db, vault, secretId);
+    using value = await vault.get(db, { kind: "password", id: secretId, version, field: "value" });
+    // Client libraries of storages take text: see docs/security.md, section 5.
+    credentials[name] = Buffer.from(value.bytes).toString("utf8");
+    exposures.push({ kind: "password", id: secretId, version });
+  }
+  return { credentials, exposures };
+}
+
+/**
+ * Whether every secret of the storage was typed again, rightly.
+ *
+ * @throws AppError `ERR_CONFIRMATION` naming the first credential that was not.
+ */
+export async function checkConfirmation(
+  db: Db,
+  vault: Vault,
+  row: StorageRow,
+  confirmation: Readonly<Record<string, string>>,
+): Promise<void> {
+  for (const [name, secretId] of Object.entries(secretsOf(row))) {
+    const version = await currentVersion(db, vault, secretId);
+    using value = await vault.get(db, { kind: "password", id: secretId, version, field: "value" });
+    const typed = sha256(Buffer.from((confirmation[name] ?? "").normalize("NFC"), "utf8"));
+    if (!timingSafeEqual(typed, sha256(value.bytes))) {
+      throw new AppError("ERR_CONFIRMATION", `The storage ${row.name} is to be reached at another place.`, {
+        subject: name,
+        remedy: `Type its ${name} again, or choose another secret for it: a stored one is not sent to a new place unasked.`,
+      });
+    }
+  }
+}
+
+async function currentVersion(db: Db, vault: Vault, secretId: string): Promise<number> {
+  const secret = await db.selectFrom("secrets").selectAll().where("id", "=", secretId).executeTakeFirst();
+  if (secret?.kind !== "password") {
+    throw new AppError("ERR_NOT_FOUND", `There is no password ${secretId}.`, {
+      subject: secretId,
+      remedy: "Choose another one for the storage.",
+    });
+  }
+  if (secret.disabled === 1) {
+    throw new AppError("ERR_SECRET_DISABLED", `The password ${secret.name} is disabled.`, {
+      subject: secretId,
+      remedy: "Enable it in the Password Manager, or choose another one for the storage.",
+    });
+  }
+  vault.checkHead("password", secretId, secret.current_version, secret.head_box);
+  return secret.current_version;
+}

@@ -1,0 +1,156 @@
+/**
+ * What may be done with storages.
+ *
+ * @module
+ */
+import { AppError, type Clock, newId } from "@holdfast/kernel";
+import type { NewStorage, StorageChange, StorageView } from "@holdfast/protocol";
+import { type AuditLog, userActor } from "../audit/audit.ts";
+import type { Database, Db, Transaction } from "../database/database.ts";
+import type { Actor } from "../http/route.ts";
+import type { Vault } from "../secrets/vault.ts";
+import { checkLocation, recipientOf } from "./location.ts";
+import { checkConfirmation } from "./storage-credentials.ts";
+import { findStorage, type StorageRow, secretsOf, showStorage } from "./storage-rows.ts";
+
+export interface StorageDependencies {
+  readonly database: Database;
+  readonly vault: Vault;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+}
+
+/** @throws AppError `ERR_USAGE`, `ERR_NAME_TAKEN`, `ERR_NOT_FOUND` for a secret. */
+export async function createStorage(
+  { database, audit, clock }: StorageDependencies,
+  actor: Actor,
+  given: NewStorage,
+): Promise<StorageView> {
+  checkLocation(given.location);
+  const id = newId("sto", clock);
+  return database.transaction(async (transaction) => {
+    await checkName(transaction, given.name, id);
+    await checkSecrets(transaction, given.secrets);
+    await transaction
+      .insertInto("storages")
+      .values({
+        id,
+        name: given.name,
+        description: given.description,
+        location: given.location,
+        identity: JSON.stringify(given.identity),
+        secrets: JSON.stringify(given.secrets),
+        created_at: clock.now(),
+        created_by: actor.userId,
+        revision: 1,
+      })
+      .execute();
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "storage.create",
+      subject: { kind: "storage", id },
+      details: { name: given.name, secrets: Object.values(given.secrets) },
+    });
+    return showStorage(transaction, await findStorage(transaction, id));
+  });
+}
+
+/** @throws AppError as {@link createStorage}, `ERR_CHANGED_MEANWHILE`, `ERR_CONFIRMATION`. */
+export async function changeStorage(
+  { database, vault, audit }: StorageDependencies,
+  actor: Actor,
+  id: string,
+  change: StorageChange,
+  ifMatch: number | undefined,
+): Promise<StorageView> {
+  if (change.location !== undefined) checkLocation(change.location);
+  return database.transaction(async (transaction) => {
+    const row = await findStorage(transaction, id);
+    checkRevision(row, ifMatch);
+    if (change.name !== undefined) await checkName(transaction, change.name, id);
+    if (change.secrets !== undefined) await checkSecrets(transaction, change.secrets);
+    if (needsConfirmation(row, change))
+      await checkConfirmation(transaction, vault, row, change.confirmation ?? {});
+    await transaction
+      .updateTable("storages")
+      .set({
+        name: change.name ?? row.name,
+        description: change.description ?? row.description,
+        location: change.location ?? row.location,
+        identity: change.identity === undefined ? row.identity : JSON.stringify(change.identity),
+        secrets: change.secrets === undefined ? row.secrets : JSON.stringify(change.secrets),
+        revision: row.revision + 1,
+      })
+      .where("id", "=", id)
+      .execute();
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "storage.change",
+      subject: { kind: "storage", id },
+      details: { fields: Object.keys(change).filter((field) => field !== "confirmation") },
+    });
+    return showStorage(transaction, await findStorage(transaction, id));
+  });
+}
+
+/** A stored secret that stays, and would go to somebody else. */
+function needsConfirmation(row: StorageRow, change: StorageChange): boolean {
+  if (change.location === undefined || recipientOf(change.location) === recipientOf(row.location))
+    return false;
+  const kept = new Set(Object.values(secretsOf(row)));
+  return Object.values(change.secrets ?? secretsOf(row)).some((secret) => kept.has(secret));
+}
+
+/** @throws AppError `ERR_IN_USE` as long as plans or repositories are there. */
+export async function deleteStorage(
+  { database, audit }: StorageDependencies,
+  actor: Actor,
+  id: string,
+): Promise<void> {
+  await database.transaction(async (transaction) => {
+    const row = await findStorage(transaction, id);
+    const plans = await transaction.selectFrom("plans").select("name").where("storage_id", "=", id).execute();
+    const { repositories } = await showStorage(transaction, row);
+    if (plans.length > 0 || repositories > 0) {
+      const users = [...plans.map(({ name }) => `the plan ${name}`), `${String(repositories)} repositories`];
+      throw new AppError("ERR_IN_USE", `The storage ${row.name} is in use by ${users.join(", ")}.`, {
+        subject: id,
+        remedy: "Move or delete the plans first; its copies stay known as long as the storage is.",
+      });
+    }
+    await transaction.deleteFrom("storages").where("id", "=", id).execute();
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "storage.delete",
+      subject: { kind: "storage", id },
+      details: { name: row.name },
+    });
+  });
+}
+
+async function checkName(db: Transaction, name: string, id: string): Promise<void> {
+  const other = await db.selectFrom("storages").select("id").where("name", "=", name).where("id", "!=", id);
+  if ((await other.executeTakeFirst()) === undefined) return;
+  throw new AppError("ERR_NAME_TAKEN", `There is a storage called ${name} already.`, {
+    subject: name,
+    remedy: "Choose another name.",
+  });
+}
+
+async function checkSecrets(db: Db, secrets: Readonly<Record<string, string>>): Promise<void> {
+  for (const id of Object.values(secrets)) {
+    const row = await db.selectFrom("secrets").select("kind").where("id", "=", id).executeTakeFirst();
+    if (row?.kind === "password") continue;
+    throw new AppError("ERR_NOT_FOUND", `There is no password ${id} in the Password Manager.`, {
+      subject: id,
+      remedy: "Add it there first, as a password; encryption keys do not open storages.",
+    });
+  }
+}
+
+export function checkRevision(row: { readonly revision: number }, ifMatch: number | undefined): void {
+  if (ifMatch === undefined || ifMatch === row.revision) return;
+  throw new AppError("ERR_CHANGED_MEANWHILE", "Somebody else has changed this meanwhile.", {
+    remedy: "Load it again, and repeat your change.",
+  });
+}

@@ -1,0 +1,109 @@
+/**
+ * Backup plans over the API.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { hook, retentionPolicy } from "../agent/tasks.ts";
+import {
+  count,
+  deviceId,
+  instant,
+  level,
+  line,
+  method,
+  planId,
+  repositoryId,
+  secretId,
+  storageId,
+} from "../values.ts";
+import { pageQuery } from "./common.ts";
+
+const paths = z.array(z.string().min(1).max(4096)).min(1).max(1000);
+const globs = z.array(z.string().min(1).max(4096)).max(1000);
+
+/** Fixed when the plan is saved (docs/security.md). */
+export const encryption = z.object({ method, level, secret: secretId });
+export type Encryption = z.infer<typeof encryption>;
+
+/** Checked by `validateSchedule` of packages/scheduling, whose `Schedule` it is. */
+const schedule = z.record(z.string(), z.json());
+
+export const retries = z.object({
+  count: z.int().min(0).max(20),
+  delaySeconds: z
+    .int()
+    .min(1)
+    .max(24 * 3600),
+});
+
+const fields = {
+  name: line(200).min(1),
+  description: line(2000),
+  devices: z.array(deviceId).min(1).max(10_000),
+  paths,
+  exclude: globs,
+  oneFileSystem: z.boolean(),
+  tags: z.array(line(200).min(1)).max(100),
+  storage: storageId,
+  compression: z.int().min(0).max(19),
+  bytesPerSecond: z.int().positive().nullable(),
+  before: hook.nullable(),
+  after: hook.nullable(),
+  schedule: schedule.nullable(),
+  retention: retentionPolicy.nullable(),
+  retries,
+  enabled: z.boolean(),
+};
+
+export const newPlan = z.object({
+  ...fields,
+  description: fields.description.default(""),
+  exclude: fields.exclude.default([]),
+  oneFileSystem: fields.oneFileSystem.default(false),
+  tags: fields.tags.default([]),
+  compression: fields.compression.default(3),
+  bytesPerSecond: fields.bytesPerSecond.default(null),
+  before: fields.before.default(null),
+  after: fields.after.default(null),
+  schedule: fields.schedule.default(null),
+  retention: fields.retention.default(null),
+  retries: fields.retries.default({ count: 2, delaySeconds: 60 }),
+  enabled: fields.enabled.default(true),
+  /** Null: the plan's copies are not encrypted. */
+  encryption: encryption.nullable(),
+});
+export type NewPlan = z.infer<typeof newPlan>;
+
+/** With `encryption` only so that the refusal can say what to do: it never changes. */
+export const planChange = z.object(fields).extend({ encryption: encryption.nullable() }).partial();
+export type PlanChange = z.infer<typeof planChange>;
+
+/** What differs from the plan that is cloned; the name must. */
+export const planClone = planChange.extend({ name: fields.name });
+export type PlanClone = z.infer<typeof planClone>;
+
+/** Something that will go wrong, known before it does. */
+const planWarning = z.object({ code: z.string(), device: deviceId, message: z.string(), remedy: z.string() });
+
+export const plan = z.object({
+  id: planId,
+  ...fields,
+  encryption: encryption.nullable(),
+  repository: repositoryId,
+  warnings: z.array(planWarning),
+  scheduleText: z.string().nullable(),
+  nextRunAt: instant.nullable(),
+  createdAt: instant,
+  revision: count,
+});
+export type PlanView = z.infer<typeof plan>;
+
+export const planQuery = pageQuery.extend({ device: deviceId.optional(), storage: storageId.optional() });
+
+export const planRun = z.object({ devices: z.array(deviceId).min(1).max(10_000).optional() });
+
+export const retentionPreview = z.object({
+  kept: z.array(z.object({ copy: z.string(), time: instant, reasons: z.array(z.string()) })),
+  forgotten: z.array(z.object({ copy: z.string(), time: instant })),
+});
