@@ -39,18 +39,21 @@ export interface Place {
   /** Why its tests are skipped; false when they are not. */
   readonly skip: string | false;
   readonly start: () => Promise<PlaceServer>;
+  /** What else, besides a backup, a server of this kind is killed in. */
+  readonly killedDuring: "restore" | "clean" | "replicate";
 }
 
 const MISSING_FOR_S3 = missingS3Programs();
 
 export const PLACES: readonly Place[] = [
-  { name: "SFTP", skip: sshdMissing, start: startSftp },
-  { name: "WebDAV", skip: webdavServerMissing, start: startWebdav },
-  { name: "SMB", skip: smbServerAbsence() ?? false, start: startSmb },
+  { name: "SFTP", skip: sshdMissing, start: startSftp, killedDuring: "clean" },
+  { name: "WebDAV", skip: webdavServerMissing, start: startWebdav, killedDuring: "restore" },
+  { name: "SMB", skip: smbServerAbsence() ?? false, start: startSmb, killedDuring: "replicate" },
   {
     name: "S3",
     skip: MISSING_FOR_S3.length > 0 ? `needs ${MISSING_FOR_S3.join(", ")}` : false,
     start: startS3,
+    killedDuring: "clean",
   },
 ];
 
