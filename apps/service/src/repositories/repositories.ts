@@ -122,7 +122,7 @@ export function suiteOf(encryption: Encryption | null): Suite {
 /** As the API shows it; null when nothing is encrypted. */
 export function encryptionOf(suiteCode: number): { readonly method: string; readonly level: string } | null {
   const suite = suiteByCode(suiteCode);
-  return suite?.method == null ? null : { method: suite.method, level: suite.level };
+  return suite.method === null || suite.level === null ? null : { method: suite.method, level: suite.level };
 }
 
 async function findFor(
