@@ -221,8 +221,9 @@ export interface PlansTable {
   /** JSON: paths, exclude, oneFileSystem, tags, compression, bytesPerSecond, before, after. */
   readonly selection: string;
   readonly storage_id: string;
+  /** Follows the storage; always of the encryption below. */
   readonly repository_id: string;
-  /** Fixed when the plan is made: a trigger sees to it. */
+  /** Method, level and key are fixed when the plan is made: a trigger sees to it. */
   readonly method: "gcm" | "cbc" | null;
   readonly level: "low" | "normal" | "high" | null;
   readonly secret_id: string | null;
@@ -233,16 +234,20 @@ export interface PlansTable {
   /** JSON: count and delay. */
   readonly retries: string;
   readonly enabled: Flag;
-  readonly next_run_at: number | null;
-  readonly last_fired_at: number | null;
   readonly created_at: number;
   readonly created_by: string;
   readonly revision: number;
 }
 
+/** A device of a plan, and when the plan's schedule runs on it. */
 export interface PlanDevicesTable {
   readonly plan_id: string;
   readonly device_id: string;
+  readonly added_at: number;
+  /** `at` of the last scheduled run that was started; `added_at` before the first. */
+  readonly last_fired_at: number;
+  /** When to start the next one; null without a schedule. */
+  readonly next_start_at: number | null;
 }
 
 export type TaskState = "queued" | "running" | "succeeded" | "warnings" | "failed" | "cancelled";
