@@ -66,19 +66,20 @@ export class AzureDriver implements RemoteDriver {
     sha256: Uint8Array | undefined,
     signal: AbortSignal,
   ): Promise<"created" | "exists"> {
-    const inBlocks = bytes.length > this.#settings.blocksFromBytes;
-    // Only the commit of blocks would tell, and that comes last.
-    if (inBlocks && (await this.stat(name, signal)) !== null) return "exists";
-    try {
-      if (inBlocks) await this.#putBlocks(name, bytes, sha256, signal);
-      else await this.#putWhole(name, bytes, sha256, signal);
-      return "created";
-    } catch (error) {
-      const { status, code } = answerBehind(error) ?? { status: 0, code: "" };
-      if (code === "BlobAlreadyExists" || status === 412) return "exists";
-      if (PERHAPS_TAKEN.has(code) && (await this.stat(name, signal)) !== null) return "exists";
-      throw error;
+    if (bytes.length <= this.#settings.blocksFromBytes) {
+      const outcome = await this.#unlessTaken(name, signal, () =>
+        this.#putWhole(name, bytes, sha256, signal),
+      );
+      if (outcome !== "blocked") return outcome;
+    } else if ((await this.stat(name, signal)) !== null) {
+      // Only the commit of blocks would tell, and that comes last.
+      return "exists";
     }
+    const outcome = await this.#unlessTaken(name, signal, () => this.#putBlocks(name, bytes, sha256, signal));
+    if (outcome !== "blocked") return outcome;
+    throw new AppError("ERR_STORAGE_FAILED", `${this.location} has no ${name} after it said that it has.`, {
+      subject: name,
+    });
   }
 
   async get(name: string, range: ByteRange | undefined, signal: AbortSignal): Promise<Buffer> {
@@ -136,6 +137,30 @@ export class AzureDriver implements RemoteDriver {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#session[Symbol.dispose]();
+  }
+
+  /**
+   * What a refusal says is looked into: to Azurite a blob is there once a killed writer has sent blocks for it, though nobody
+   * can read it. What is put in blocks replaces those.
+   *
+   * @returns `blocked` when there is no object although the storage says so.
+   */
+  async #unlessTaken(
+    name: string,
+    signal: AbortSignal,
+    put: () => Promise<void>,
+  ): Promise<"created" | "exists" | "blocked"> {
+    try {
+      await put();
+      return "created";
+    } catch (error) {
+      const { status, code } = answerBehind(error) ?? { status: 0, code: "" };
+      const taken = code === "BlobAlreadyExists" || status === 412;
+      if (!taken && !PERHAPS_TAKEN.has(code)) throw error;
+      if ((await this.stat(name, signal)) !== null) return "exists";
+      if (taken) return "blocked";
+      throw error;
+    }
   }
 
   async #putWhole(

@@ -37,7 +37,14 @@ export function readAnswer(error: unknown, nowMs: number): AzureAnswer | undefin
   if (typeof status !== "number" || status < 300) return undefined;
   const response = property(error, "response");
   const code = [header(response, "x-ms-error-code"), property(error, "code")].find(isCode) ?? "";
-  return new AzureAnswer(status, code, untimeliness(response, nowMs));
+  const text = String(property(response, "bodyAsText"));
+  // Azurite calls both alike.
+  const unknown = code === "AuthorizationFailure" && /failed to authenticate|signature not valid/i.test(text);
+  return new AzureAnswer(
+    status,
+    unknown ? "AuthenticationFailed" : code,
+    untimeliness(response, text, nowMs),
+  );
 }
 
 /** The answer behind an error that a session threw. */
@@ -46,12 +53,9 @@ export function answerBehind(error: unknown): AzureAnswer | undefined {
 }
 
 /** Azure tells in the text only what is wrong with the time, and not always. */
-function untimeliness(response: unknown, nowMs: number): AzureAnswer["untimely"] {
-  const text = property(response, "bodyAsText");
-  if (typeof text === "string") {
-    if (/request date header too old/i.test(text)) return "skewed";
-    if (/signature not valid in the specified time frame/i.test(text)) return "expired";
-  }
+function untimeliness(response: unknown, text: string, nowMs: number): AzureAnswer["untimely"] {
+  if (/request date header too old/i.test(text)) return "skewed";
+  if (/signature not valid in the specified time frame/i.test(text)) return "expired";
   const date = Date.parse(String(header(response, "date")));
   return Number.isFinite(date) && Math.abs(date - nowMs) > SKEW_MAX_MS ? "skewed" : undefined;
 }
