@@ -20,6 +20,14 @@ export {
 } from "./passphrase.ts";
 export { BOX_OVERHEAD_BYTES, openBox, sealBox } from "./sealed-box.ts";
 export { secretBuffer, SecretBytes } from "./secret.ts";
+export {
+  SIGNATURE_BYTES,
+  SIGNING_PUBLIC_KEY_BYTES,
+  SIGNING_SEED_BYTES,
+  type SigningKey,
+  signingKeyFromSeed,
+  verifySignature,
+} from "./signing.ts";
 export { type Level, type Method, SUITE_NONE, SUITES, type Suite, suiteByCode, suiteFor } from "./suites.ts";
 export {
   decapsulate,

@@ -1,5 +1,5 @@
 /**
- * X25519 (RFC 7748) and ML-KEM-768 (FIPS 203) keys from and to their raw bytes.
+ * X25519 (RFC 7748), Ed25519 (RFC 8032) and ML-KEM-768 (FIPS 203) keys from and to their raw bytes.
  *
  * They cross the border of node:crypto as DER with a fixed header (RFC 8410, RFC 9935), which every runtime that has
  * ML-KEM understands.
@@ -9,7 +9,7 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from "node:crypto";
 
-type Algorithm = "ml-kem-768" | "x25519";
+type Algorithm = "ml-kem-768" | "x25519" | "ed25519";
 
 interface Encoding {
   readonly privateHeader: Uint8Array;
@@ -31,9 +31,15 @@ const ENCODINGS: Readonly<Record<Algorithm, Encoding>> = {
     publicHeader: Buffer.from("302a300506032b656e032100", "hex"),
     publicBytes: 32,
   },
+  ed25519: {
+    privateHeader: Buffer.from("302e020100300506032b657004220420", "hex"),
+    privateBytes: 32,
+    publicHeader: Buffer.from("302a300506032b6570032100", "hex"),
+    publicBytes: 32,
+  },
 };
 
-/** @param raw the seed `d`, `z` (64 bytes) for ML-KEM, the scalar (32 bytes) for X25519. */
+/** @param raw the seed `d`, `z` (64 bytes) of ML-KEM, the scalar (32 bytes) of X25519, the seed (32 bytes) of Ed25519. */
 export function importPrivateKey(algorithm: Algorithm, raw: Uint8Array): KeyObject {
   const { privateHeader, privateBytes } = ENCODINGS[algorithm];
   // The DER decoder ignores bytes behind the key.

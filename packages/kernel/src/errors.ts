@@ -72,6 +72,23 @@ export const ERROR_CODES = {
   ERR_PLAN_ENCRYPTION_FIXED: refused,
   /** What was typed to confirm is not what it should be. */
   ERR_CONFIRMATION: refused,
+  /** A value of the vault is missing, or is not the one that was stored: never the same as "not set". */
+  ERR_VAULT_DAMAGED: { exit: 5, retryable: false },
+  ERR_VAULT_EXISTS: refused,
+  ERR_VAULT_MISSING: failed,
+  /** The unlock file is missing, malformed, or others can reach it. */
+  ERR_UNLOCK_FILE: refused,
+  /** The value of an encryption key never changes. */
+  ERR_SECRET_FROZEN: refused,
+  ERR_SECRET_IN_USE: refused,
+  /** The new value was tried where the password is used, and was refused there. */
+  ERR_SECRET_TEST: refused,
+  /** If-Match is needed and was not given. */
+  ERR_REVISION_NEEDED: { exit: 2, retryable: false },
+  /** The person's own password, asked again, was wrong. */
+  ERR_PASSWORD_WRONG: refused,
+  ERR_TOO_MANY_ATTEMPTS: { exit: 7, retryable: true },
+  ERR_RECOVERY_KIT: refused,
   /** No device that could carry this out is known or online. */
   ERR_NO_DEVICE: { exit: 1, retryable: true },
 } as const satisfies Record<string, ErrorTraits>;

@@ -22,8 +22,13 @@ export interface ValueName {
 export interface Vault {
   /** 16 random bytes. */
   readonly vaultId: Buffer;
-  /** X-Wing public key of the recovery kit, checked against the vault's own box; undefined without a kit. */
-  readonly recoveryPublicKey: Buffer | undefined;
+  /**
+   * X-Wing public key of the active recovery kit; undefined without a kit. Read each time, because another process may have
+   * made a kit meanwhile.
+   *
+   * @throws AppError `ERR_VAULT_DAMAGED` when it is not the one that the vault's own box vouches for.
+   */
+  readonly recoveryPublicKey: (db: Db) => Promise<Buffer | undefined>;
   /** Stores a value for good; `value` stays the caller's to wipe. */
   readonly put: (transaction: Transaction, name: ValueName, value: Uint8Array) => Promise<void>;
   /**
@@ -36,4 +41,11 @@ export interface Vault {
   readonly checkHead: (kind: ObjectKind, id: string, version: number, box: Buffer) => void;
   /** The audit key, for signatures only. */
   readonly signAudit: (bytes: Uint8Array) => Buffer;
+  /** Ed25519, 32 bytes. */
+  readonly auditPublicKey: Buffer;
+  /**
+   * HMAC of the bytes under a key of the vault for this purpose: says whether two things are the same without
+   * letting somebody with the database guess at them, as a plain hash would.
+   */
+  readonly fingerprint: (purpose: string, bytes: Uint8Array) => Buffer;
 }

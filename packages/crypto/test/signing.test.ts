@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { inspect } from "node:util";
+import { suite, test } from "node:test";
+import { signingKeyFromSeed, verifySignature } from "@holdfast/crypto";
+
+/** RFC 8032, section 7.1: tests 1, 2 and 3. */
+const VECTORS = [
+  {
+    seed: "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+    publicKey: "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+    message: "",
+    signature:
+      "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+  },
+  {
+    seed: "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+    publicKey: "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+    message: "72",
+    signature:
+      "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+  },
+  {
+    seed: "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+    publicKey: "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+    message: "af82",
+    signature:
+      "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+  },
+];
+
+const hex = (text: string): Buffer => Buffer.from(text, "hex");
+
+suite("signing", () => {
+  for (const [index, vector] of VECTORS.entries()) {
+    test(`RFC 8032, vector ${String(index + 1)}`, () => {
+      const key = signingKeyFromSeed(hex(vector.seed));
+      assert.equal(key.publicKey.toString("hex"), vector.publicKey);
+      assert.equal(key.sign(hex(vector.message)).toString("hex"), vector.signature);
+      assert(verifySignature(hex(vector.publicKey), hex(vector.message), hex(vector.signature)));
+    });
+  }
+
+  test("refuses a changed message, signature or key, and malformed ones", () => {
+    const key = signingKeyFromSeed(Buffer.alloc(32, 7));
+    const message = Buffer.from("message");
+    const signature = key.sign(message);
+    assert(verifySignature(key.publicKey, message, signature));
+    for (let at = 0; at < signature.length; at += 1) {
+      const changed = Buffer.from(signature);
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      assert.equal(verifySignature(key.publicKey, message, changed), false, `byte ${String(at)}`);
+    }
+    assert.equal(verifySignature(key.publicKey, Buffer.from("massage"), signature), false);
+    assert.equal(
+      verifySignature(signingKeyFromSeed(Buffer.alloc(32, 8)).publicKey, message, signature),
+      false,
+    );
+    assert.equal(verifySignature(key.publicKey.subarray(1), message, signature), false);
+    assert.equal(verifySignature(key.publicKey, message, signature.subarray(1)), false);
+  });
+
+  test("does not show its private key", () => {
+    const seed = Buffer.alloc(32, 0x61);
+    const shown = inspect(signingKeyFromSeed(seed), { depth: 5 }) + JSON.stringify(signingKeyFromSeed(seed));
+    assert(!shown.includes(seed.toString("hex")) && !shown.includes("aaaaaaaa"));
+  });
+});
