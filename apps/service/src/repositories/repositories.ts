@@ -169,7 +169,7 @@ async function firstSlots(db: Db, vault: Vault, secretId: string): Promise<First
   const slots: FirstSlot[] = [
     { target: { kind: "passphrase", passphrase, parameters: ARGON2_DEFAULT }, label: secret.name },
   ];
-  const { recoveryPublicKey } = vault;
+  const recoveryPublicKey = await vault.recoveryPublicKey(db);
   if (recoveryPublicKey !== undefined) {
     slots.push({ target: { kind: "recovery", publicKey: recoveryPublicKey }, label: "recovery kit" });
   }
