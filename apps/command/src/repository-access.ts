@@ -16,11 +16,11 @@ import {
   type SlotKey,
   wipeKeySet,
 } from "@holdfast/repository";
+import { endedProcesses, ownProcess } from "@holdfast/sources";
 import type { Storage } from "@holdfast/storage";
 import { type CommandCall, operand } from "./command-call.ts";
 import type { StorageDefaults } from "./configuration.ts";
 import { givenKey, promptKey, wipeKey } from "./key-input.ts";
-import { endedProcesses, ownProcess } from "./process-identity.ts";
 import { openNamedStorage } from "./storage-credentials.ts";
 
 /** What the operand names: a location, or `@NAME` of the configuration. @throws AppError `ERR_USAGE`. */

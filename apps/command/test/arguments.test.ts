@@ -3,8 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { suite, test } from "node:test";
-import { createInclusion } from "@holdfast/sources";
-import { includePatterns } from "../src/include-patterns.ts";
+import { createInclusion, includePatterns } from "@holdfast/sources";
 import { argumentPath, copyPath } from "../src/raw-arguments.ts";
 import { environment, eventsOf, MAIN, newBench, summaryOf } from "./run-holdfast.ts";
 

@@ -61,6 +61,25 @@ export const ERROR_CODES = {
   ERR_SOURCE_VANISHED: failed,
   ERR_TARGET: failed,
   ERR_TARGET_UNSAFE: refused,
+  /** The agent's state folder is missing, unusable, or readable by others. */
+  ERR_AGENT_STATE: failed,
+  ERR_AGENT_NOT_ENROLLED: failed,
+  ERR_AGENT_RUNNING: refused,
+  /** The agent ended, such as by a restart of its machine, while it had the run. */
+  ERR_AGENT_STOPPED: { exit: 1, retryable: true },
+  /** No enrolment code, or one that is wrong, used or expired. */
+  ERR_ENROLMENT_CODE: { exit: 2, retryable: false },
+  ERR_SERVICE_UNREACHABLE: { exit: 6, retryable: true },
+  /** Whoever answered is not the service that the code, or the identity of the agent, is for. */
+  ERR_SERVICE_UNTRUSTED: { exit: 6, retryable: false },
+  /** The other side sent what its schema does not allow. */
+  ERR_PROTOCOL: failed,
+  ERR_METHOD_UNSUPPORTED: refused,
+  ERR_LEASE_ENDED: { exit: 1, retryable: true },
+  ERR_TASK_DEADLINE: { exit: 1, retryable: true },
+  /** A command before or after a backup that the owner of the device does not allow. */
+  ERR_HOOK_REFUSED: refused,
+  ERR_HOOK_FAILED: failed,
   /** A resource of the service that is not there, or that this person may not know of. */
   ERR_NOT_FOUND: failed,
   ERR_NAME_TAKEN: refused,

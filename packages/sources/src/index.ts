@@ -7,6 +7,7 @@ export type {
   BackupWarning,
 } from "./files-backup/request.ts";
 export { takeEnvironmentSecret } from "./posix/environment-secret.ts";
+export { endedProcesses, ownProcess } from "./posix/process-identity.ts";
 export {
   dumpFile,
   type RestoreNotice,
@@ -15,6 +16,7 @@ export {
   restoreFiles,
   type RestoreSummary,
 } from "./files-restore/index.ts";
+export { hasPattern, includePatterns } from "./selection/include-patterns.ts";
 export { createInclusion, type Inclusion } from "./selection/inclusion.ts";
 export { type GlobPattern, parseGlob } from "./selection/glob-pattern.ts";
 export { baseName, type PathText, pathText } from "./selection/path-text.ts";

@@ -2,10 +2,15 @@
 import { resolve } from "node:path";
 import { AppError } from "@holdfast/kernel";
 import { type Copy, lookup, openCopyReader, type Repository, resolveCopy } from "@holdfast/repository";
-import { createInclusion, restoreFiles, type RestoreSummary } from "@holdfast/sources";
+import {
+  createInclusion,
+  hasPattern,
+  includePatterns,
+  restoreFiles,
+  type RestoreSummary,
+} from "@holdfast/sources";
 import { type CommandCall, EXIT, type Exit, operand } from "../command-call.ts";
 import { readCopies } from "../copy-listing.ts";
-import { hasPattern, includePatterns } from "../include-patterns.ts";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../output/quantity.ts";
 import { copyPath } from "../raw-arguments.ts";
 import { accessRepository } from "../repository-access.ts";

@@ -62,8 +62,14 @@ export function backupFiles(repository: Repository, request: BackupRequest): Pro
   return new FilesBackup(repository, request).run();
 }
 
+interface FinishedCopy {
+  readonly id: string;
+  readonly timeMs: number;
+  readonly size: number;
+}
+
 interface Finished {
-  readonly copyId: string | undefined;
+  readonly copy: FinishedCopy | undefined;
   readonly bytesStored: number;
 }
 
@@ -113,18 +119,19 @@ class FilesBackup {
     }
   }
 
-  #result({ copyId, bytesStored }: Finished, seconds: number): BackupResult {
+  #result({ copy, bytesStored }: Finished, seconds: number): BackupResult {
     const counts = sumCounters(this.#counters);
     const { filesNew, filesChanged, filesUnchanged, directories, bytesRead } = counts;
     const bytesAdded = counts.bytesAdded + this.#metadataBytesAdded;
     const files = { filesNew, filesChanged, filesUnchanged, directories };
-    return { copyId, ...files, bytesRead, bytesAdded, bytesStored, seconds, warnings: this.#warnings };
+    const made = { copyId: copy?.id, timeMs: copy?.timeMs, size: copy?.size };
+    return { ...made, ...files, bytesRead, bytesAdded, bytesStored, seconds, warnings: this.#warnings };
   }
 
   async #runDry(pool: WorkerPool, asked: readonly PathText[], old: OldCache | undefined): Promise<Finished> {
     const setups = this.#setups(asked, old, undefined, undefined);
     await this.#newRun(pool, setups, undefined).run();
-    return { copyId: undefined, bytesStored: 0 };
+    return { copy: undefined, bytesStored: 0 };
   }
 
   async #runSession(
@@ -151,9 +158,9 @@ class FilesBackup {
       run = this.#newRun(pool, setups, store);
       const outcome = await run.run();
       if (outcome === undefined) throw new Error("a backup made no tree");
-      const copyId = await this.#commit(session, outcome);
+      const copy = await this.#commit(session, outcome);
       if (cache !== undefined) this.#finishCache(cache, outcome);
-      return { copyId, bytesStored: session.bytesStored };
+      return { copy, bytesStored: session.bytesStored };
     } catch (error) {
       if (cache !== undefined) discardCache(cache);
       await session.abandon();
@@ -194,7 +201,7 @@ class FilesBackup {
     finishCache(cache, this.#subject, { startedMs: this.#startedMs, files, bytes, blocks });
   }
 
-  #commit(session: WriteSession, { tree, metadataBytesAdded }: RunOutcome): Promise<string> {
+  async #commit(session: WriteSession, { tree, metadataBytesAdded }: RunOutcome): Promise<FinishedCopy> {
     this.#metadataBytesAdded = metadataBytesAdded;
     const { host, name = "", paths, tags, program } = this.#request;
     const counts = sumCounters(this.#counters);
@@ -209,7 +216,8 @@ class FilesBackup {
     const files = counts.filesNew + counts.filesChanged + counts.filesUnchanged;
     const totals = { files, directories, others, warnings: this.#warnings };
     const startedMs = this.#startedMs;
-    return session.commit(table, { host, name, paths, tags, program, startedMs, ...totals });
+    const id = await session.commit(table, { host, name, paths, tags, program, startedMs, ...totals });
+    return { id, timeMs: table.timeMs, size: tree.bytes };
   }
 
   #setups(

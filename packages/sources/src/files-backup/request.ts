@@ -50,6 +50,10 @@ export interface BackupRequest {
 export interface BackupResult {
   /** Undefined after a dry run. */
   readonly copyId: string | undefined;
+  /** Of the copy, milliseconds since the epoch. */
+  readonly timeMs: number | undefined;
+  /** Bytes of all files of the copy, read anew or not. */
+  readonly size: number | undefined;
   /** Files that the last backup of the same paths did not have; all of them when nothing is known about it. */
   readonly filesNew: number;
   readonly filesChanged: number;

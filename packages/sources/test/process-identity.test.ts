@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 import { suite, test } from "node:test";
-import { endedProcesses, ownProcess } from "../src/process-identity.ts";
+import { endedProcesses, ownProcess } from "../src/posix/process-identity.ts";
 
 suite("Another process", { skip: process.platform === "linux" ? false : "only Linux tells" }, () => {
   const own = { ...ownProcess(), host: "web1/0123456789abcdef" };
