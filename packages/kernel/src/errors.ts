@@ -76,6 +76,15 @@ export const ERROR_CODES = {
   ERR_PROTOCOL: failed,
   ERR_METHOD_UNSUPPORTED: refused,
   ERR_LEASE_ENDED: { exit: 1, retryable: true },
+  /** The run is not this device's or has ended, or has had all its leases. */
+  ERR_LEASE_REFUSED: refused,
+  /** The device was silent for too long, or came back without the run. */
+  ERR_RUN_LOST: { exit: 1, retryable: true },
+  /** The client certificate is missing, of another authority, out of its time, or no longer this device's. */
+  ERR_DEVICE_CERTIFICATE: refused,
+  ERR_DEVICE_DISABLED: refused,
+  /** What is asked for does not fit the state of the task, such as to cancel one that has ended. */
+  ERR_TASK_STATE: refused,
   ERR_TASK_DEADLINE: { exit: 1, retryable: true },
   /** A command before or after a backup that the owner of the device does not allow. */
   ERR_HOOK_REFUSED: refused,
@@ -87,6 +96,8 @@ export const ERROR_CODES = {
   /** The revision in If-Match is not the current one. */
   ERR_CHANGED_MEANWHILE: refused,
   ERR_SECRET_DISABLED: refused,
+  /** Signed in, but without the right. */
+  ERR_FORBIDDEN: refused,
   /** Method, level, key and switch of a saved plan never change. */
   ERR_PLAN_ENCRYPTION_FIXED: refused,
   /** What was typed to confirm is not what it should be. */
