@@ -5,7 +5,7 @@
  * @module
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 interface TestPackage {
@@ -34,13 +34,23 @@ const TEST_PACKAGES: readonly TestPackage[] = [
   { name: "ceph-mon", program: "ceph-mon", purpose: "backups to an S3 server" },
   { name: "ceph-osd", program: "ceph-osd", purpose: "backups to an S3 server" },
   { name: "ceph-common", program: "ceph", purpose: "backups to an S3 server" },
+  { name: "postgresql", program: "postgres", purpose: "the service on PostgreSQL" },
 ];
+
+/** Debian keeps the programs of a PostgreSQL server out of the PATH, in a folder of each version. */
+const POSTGRESQL_FOLDER = "/usr/lib/postgresql";
 
 /** Long enough for a slow mirror; nothing else limits apt-get. */
 const INSTALL_TIMEOUT_MS = 10 * 60_000;
 
 function isPresent({ program }: TestPackage): boolean {
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  const versions = existsSync(POSTGRESQL_FOLDER) ? readdirSync(POSTGRESQL_FOLDER) : [];
+  const folders = [
+    ...(process.env["PATH"] ?? "").split(delimiter),
+    "/usr/sbin",
+    "/sbin",
+    ...versions.map((version) => join(POSTGRESQL_FOLDER, version, "bin")),
+  ];
   return folders.some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);

@@ -121,6 +121,31 @@ export const ERROR_CODES = {
   ERR_RECOVERY_KIT: refused,
   /** No device that could carry this out is known or online. */
   ERR_NO_DEVICE: { exit: 1, retryable: true },
+  /** Something of ours went wrong; the answer's `id` is in the log. */
+  ERR_INTERNAL: { exit: 1, retryable: true },
+  /** A request that its schema does not allow. */
+  ERR_INPUT: { exit: 2, retryable: false },
+  /** Not signed in, or no longer. */
+  ERR_SIGN_IN_NEEDED: refused,
+  /** Name, password or second factor is wrong: which one is not said. */
+  ERR_SIGN_IN_FAILED: refused,
+  ERR_FORBIDDEN: refused,
+  /** A browser sent it on behalf of another site. */
+  ERR_CROSS_SITE: refused,
+  ERR_METHOD_NOT_ALLOWED: failed,
+  ERR_BODY_TOO_LARGE: failed,
+  ERR_MEDIA_TYPE: failed,
+  /** This Idempotency-Key was used for another request. */
+  ERR_IDEMPOTENCY_KEY: refused,
+  /** The first request with this Idempotency-Key is not finished. */
+  ERR_IN_PROGRESS: { exit: 7, retryable: true },
+  /** There is an administrator, or the token is wrong, used or expired. */
+  ERR_SETUP: refused,
+  ERR_PASSWORD_WEAK: refused,
+  ERR_LAST_ADMINISTRATOR: refused,
+  ERR_DATABASE_NEWER: refused,
+  ERR_DATABASE_UNREACHABLE: { exit: 1, retryable: true },
+  ERR_DATABASE_BUSY: { exit: 1, retryable: true },
 } as const satisfies Record<string, ErrorTraits>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
