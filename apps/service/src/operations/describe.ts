@@ -1,0 +1,108 @@
+/**
+ * Tasks as their devices get them.
+ *
+ * @module
+ */
+import { AppError } from "@holdfast/kernel";
+import type { AgentTask, RepositoryRef } from "@holdfast/protocol";
+import type { Db } from "../database/database.ts";
+import { findPlan, selectionOf } from "../plans/plan-rows.ts";
+import { findRepository, refOf } from "../repositories/repositories.ts";
+import { findStorage } from "../storages/storage-rows.ts";
+import type { TaskRow } from "../tasks/task-kinds.ts";
+import { taskInputs } from "./inputs.ts";
+
+/** @throws AppError `ERR_NOT_FOUND` when what the task is about was removed meanwhile. */
+export async function describeTask(db: Db, task: TaskRow): Promise<AgentTask> {
+  const common = { id: task.id, ...(await planOf(db, task)) };
+  const input: unknown = JSON.parse(task.input);
+  switch (task.kind) {
+    case "storage.test": {
+      const { id, name, location } = await findStorage(db, required(task, "storage_id"));
+      return { ...common, kind: task.kind, storage: { id, name, location } };
+    }
+    case "backup":
+      return { ...common, kind: task.kind, ...(await describeBackup(db, task)) };
+    case "copies":
+    case "clean":
+      return { ...common, kind: task.kind, repository: await repositoryOf(db, task) };
+    case "restore":
+      return {
+        ...common,
+        kind: task.kind,
+        repository: await repositoryOf(db, task),
+        ...taskInputs.restore.parse(input),
+      };
+    case "verify":
+      return {
+        ...common,
+        kind: task.kind,
+        repository: await repositoryOf(db, task),
+        ...taskInputs.verify.parse(input),
+      };
+    case "forget":
+      return {
+        ...common,
+        kind: task.kind,
+        repository: await repositoryOf(db, task),
+        ...taskInputs.forget.parse(input),
+      };
+    case "browse":
+      return {
+        ...common,
+        kind: task.kind,
+        repository: await repositoryOf(db, task),
+        ...taskInputs.browse.parse(input),
+      };
+    case "replicate":
+      return { ...common, kind: task.kind, ...(await describeReplication(db, task)) };
+    default:
+      throw new AppError("ERR_UNSUPPORTED", `Tasks of the kind ${task.kind} are not known.`, {
+        subject: task.id,
+        remedy: "They were made by a newer version: start that one.",
+      });
+  }
+}
+
+type Fields<K extends AgentTask["kind"]> = Omit<Extract<AgentTask, { kind: K }>, "id" | "kind">;
+
+async function describeBackup(db: Db, task: TaskRow): Promise<Fields<"backup">> {
+  const plan = await findPlan(db, required(task, "plan_id"));
+  const { bytesPerSecond, before, after, ...selection } = selectionOf(plan);
+  return {
+    repository: await repositoryOf(db, task),
+    ...selection,
+    name: plan.name,
+    ...(bytesPerSecond === null ? {} : { bytesPerSecond }),
+    ...(before === null ? {} : { before }),
+    ...(after === null ? {} : { after }),
+  };
+}
+
+async function describeReplication(db: Db, task: TaskRow): Promise<Fields<"replicate">> {
+  const { target, copies } = taskInputs.replicate.parse(JSON.parse(task.input));
+  const { id, name, location } = await findStorage(db, target);
+  return { repository: await repositoryOf(db, task), target: { id, name, location }, copies };
+}
+
+async function repositoryOf(db: Db, task: TaskRow): Promise<RepositoryRef> {
+  return refOf(db, await findRepository(db, required(task, "repository_id")));
+}
+
+async function planOf(db: Db, task: TaskRow): Promise<{ plan?: { id: string; name: string } }> {
+  if (task.plan_id === null) return {};
+  const plan = await db
+    .selectFrom("plans")
+    .select(["id", "name"])
+    .where("id", "=", task.plan_id)
+    .executeTakeFirst();
+  return plan === undefined ? {} : { plan };
+}
+
+function required(task: TaskRow, column: "plan_id" | "storage_id" | "repository_id"): string {
+  const value = task[column];
+  if (value !== null) return value;
+  throw new AppError("ERR_NOT_FOUND", `What the task ${task.id} is about was removed meanwhile.`, {
+    subject: task.id,
+  });
+}

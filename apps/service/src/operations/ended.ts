@@ -1,0 +1,177 @@
+/**
+ * What the end of a task brings about: a finished backup becomes a copy of the catalogue, retention follows it, and what was
+ * forgotten is marked.
+ *
+ * @module
+ */
+import type { Clock } from "@holdfast/kernel";
+import { type CatalogueCopy, type TaskKind, taskResults, type TaskResult } from "@holdfast/protocol";
+import type { Transaction } from "../database/database.ts";
+import { findPlan, retentionOf } from "../plans/plan-rows.ts";
+import { findRepository } from "../repositories/repositories.ts";
+import type { TaskEnd, TaskQueue, TaskRow } from "../tasks/task-kinds.ts";
+import { chooseDevice } from "./device-choice.ts";
+import { planDecision } from "./retention.ts";
+
+export interface EndDependencies {
+  readonly queue: TaskQueue;
+  readonly clock: Clock;
+}
+
+export async function taskEnded(
+  dependencies: EndDependencies,
+  transaction: Transaction,
+  task: TaskRow,
+  end: TaskEnd,
+): Promise<void> {
+  if (end.state !== "succeeded") return;
+  if (task.kind === "backup") {
+    await recordCopy(transaction, task, taskResults.backup.parse(end.result));
+    await forgetByPlan(dependencies, transaction, task);
+  } else if (task.kind === "forget") {
+    const { copies } = taskResults.forget.parse(end.result);
+    await markForgotten(transaction, task, copies, dependencies.clock.now());
+    await cleanAfter(dependencies, transaction, task);
+  } else if (task.kind === "copies") {
+    await reconcile(transaction, task, taskResults.copies.parse(end.result), dependencies.clock.now());
+  }
+}
+
+/** The schema of a kind's result; undefined for a kind that is not known. */
+export function checkResult(kind: string, result: unknown): boolean {
+  const schemas: Readonly<Record<string, (typeof taskResults)[TaskKind] | undefined>> = taskResults;
+  return schemas[kind]?.safeParse(result).success ?? false;
+}
+
+async function recordCopy(
+  transaction: Transaction,
+  task: TaskRow,
+  { copy, bytesStored }: TaskResult<"backup">,
+): Promise<void> {
+  if (task.repository_id === null) return;
+  await insertCopy(transaction, copy, {
+    repositoryId: task.repository_id,
+    planId: task.plan_id,
+    deviceId: task.device_id,
+    taskId: task.id,
+    stored: bytesStored,
+  });
+}
+
+interface CopyOrigin {
+  readonly repositoryId: string;
+  readonly planId: string | null;
+  readonly deviceId: string | null;
+  readonly taskId: string | null;
+  readonly stored: number | null;
+}
+
+/** A copy that is known already stays as it is. */
+async function insertCopy(transaction: Transaction, copy: CatalogueCopy, origin: CopyOrigin): Promise<void> {
+  await transaction
+    .insertInto("copies")
+    .values({
+      id: copy.id,
+      repository_id: origin.repositoryId,
+      plan_id: origin.planId,
+      device_id: origin.deviceId,
+      task_id: origin.taskId,
+      time: copy.time,
+      host: copy.host,
+      kind: copy.kind,
+      paths: JSON.stringify(copy.paths),
+      tags: JSON.stringify(copy.tags),
+      size: copy.size,
+      files: copy.files,
+      stored: origin.stored,
+      forgotten_at: null,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+async function forgetByPlan(
+  { queue }: EndDependencies,
+  transaction: Transaction,
+  task: TaskRow,
+): Promise<void> {
+  if (task.plan_id === null || task.repository_id === null) return;
+  const plan = await findPlan(transaction, task.plan_id);
+  const policy = retentionOf(plan);
+  if (policy === null) return;
+  const { forget } = await planDecision(transaction, plan.id, policy, task.repository_id, task.device_id);
+  if (forget.length === 0) return;
+  await queue.create(transaction, {
+    kind: "forget",
+    planId: plan.id,
+    deviceId: await chooseDevice(transaction, plan.storage_id, task.device_id),
+    repositoryId: task.repository_id,
+    input: { copies: forget.map(({ id }) => id) },
+    createdBy: "",
+    attemptMax: 3,
+  });
+}
+
+async function markForgotten(
+  transaction: Transaction,
+  task: TaskRow,
+  copies: readonly string[],
+  now: number,
+): Promise<void> {
+  if (copies.length === 0 || task.repository_id === null) return;
+  await transaction
+    .updateTable("copies")
+    .set({ forgotten_at: now })
+    .where("repository_id", "=", task.repository_id)
+    .where("id", "in", [...copies])
+    .execute();
+}
+
+/** Space is given back after copies were forgotten; one clean-up waits for a repository at a time. */
+async function cleanAfter(
+  { queue }: EndDependencies,
+  transaction: Transaction,
+  task: TaskRow,
+): Promise<void> {
+  if (task.repository_id === null) return;
+  const waiting = await transaction
+    .selectFrom("tasks")
+    .select("id")
+    .where("kind", "=", "clean")
+    .where("repository_id", "=", task.repository_id)
+    .where("state", "=", "queued")
+    .executeTakeFirst();
+  if (waiting !== undefined) return;
+  const { storage_id: storageId } = await findRepository(transaction, task.repository_id);
+  await queue.create(transaction, {
+    kind: "clean",
+    deviceId: await chooseDevice(transaction, storageId, task.device_id),
+    repositoryId: task.repository_id,
+    input: {},
+    createdBy: "",
+    attemptMax: 3,
+  });
+}
+
+/** The catalogue after the storage itself was looked at: unknown copies come in, copies that are gone are marked. */
+async function reconcile(
+  transaction: Transaction,
+  task: TaskRow,
+  { copies, complete }: TaskResult<"copies">,
+  now: number,
+): Promise<void> {
+  const { repository_id: repositoryId } = task;
+  if (repositoryId === null) return;
+  const origin = { repositoryId, planId: null, deviceId: null, taskId: null, stored: null };
+  for (const copy of copies) await insertCopy(transaction, copy, origin);
+  if (!complete) return;
+  const there = new Set(copies.map(({ id }) => id));
+  const known = await transaction
+    .selectFrom("copies")
+    .select("id")
+    .where("repository_id", "=", repositoryId)
+    .where("forgotten_at", "is", null)
+    .execute();
+  const gone = known.map(({ id }) => id).filter((id) => !there.has(id));
+  await markForgotten(transaction, task, gone, now);
+}

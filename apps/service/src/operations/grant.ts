@@ -1,0 +1,86 @@
+/**
+ * What a task is given: the credentials of its storages, and the smallest capability that does its work (docs/security.md,
+ * section 2). Computed from the task alone.
+ *
+ * @module
+ */
+import { AppError } from "@holdfast/kernel";
+import type { LeasePayload, TaskKind } from "@holdfast/protocol";
+import type { Capability } from "@holdfast/repository";
+import type { Db } from "../database/database.ts";
+import { leaseCapability } from "../repositories/capability.ts";
+import { findRepository } from "../repositories/repositories.ts";
+import type { Vault } from "../secrets/vault.ts";
+import { credentialsOf } from "../storages/storage-credentials.ts";
+import { findStorage } from "../storages/storage-rows.ts";
+import type { Exposure, Grant, TaskRow } from "../tasks/task-kinds.ts";
+import { taskInputs } from "./inputs.ts";
+
+const CAPABILITIES: Readonly<Record<TaskKind, Capability | undefined>> = {
+  "storage.test": undefined,
+  backup: "write",
+  copies: "read",
+  restore: "read",
+  verify: "read",
+  forget: "maintain",
+  clean: "maintain",
+  replicate: "maintain",
+  browse: "read",
+};
+
+/** Undefined where every object is checked without a key. */
+function capabilityOf(task: TaskRow): Capability | undefined {
+  if (task.kind === "verify" && !taskInputs.verify.parse(JSON.parse(task.input)).readData) return undefined;
+  return CAPABILITIES[kindOf(task)];
+}
+
+/** @throws AppError `ERR_NOT_FOUND`, `ERR_SECRET_DISABLED`, `ERR_VAULT_DAMAGED`. */
+export async function grantFor(db: Db, vault: Vault, task: TaskRow): Promise<Grant> {
+  const storages: LeasePayload["storages"] = {};
+  const exposures: Exposure[] = [];
+  const description: string[] = [];
+  for (const id of await storageIdsOf(db, task)) {
+    const leased = await credentialsOf(db, vault, await findStorage(db, id));
+    storages[id] = leased.credentials;
+    exposures.push(...leased.exposures);
+    description.push(`storage ${id}`);
+  }
+  const capability = capabilityOf(task);
+  const { repository_id: repositoryId } = task;
+  if (capability === undefined || repositoryId === null)
+    return { payload: { storages }, exposures, description };
+  await checkKeyEnabled(db, repositoryId);
+  const repository = await leaseCapability(db, vault, repositoryId, capability);
+  exposures.push({ kind: "repository", id: repositoryId, version: 1 });
+  description.push(`${capability} repository ${repositoryId}`);
+  return { payload: { storages, repository }, exposures, description };
+}
+
+async function storageIdsOf(db: Db, task: TaskRow): Promise<Set<string>> {
+  const ids = new Set<string>();
+  if (task.repository_id !== null) ids.add((await findRepository(db, task.repository_id)).storage_id);
+  else if (task.storage_id !== null) ids.add(task.storage_id);
+  if (task.kind === "replicate") ids.add(taskInputs.replicate.parse(JSON.parse(task.input)).target);
+  return ids;
+}
+
+async function checkKeyEnabled(db: Db, repositoryId: string): Promise<void> {
+  const key = await db
+    .selectFrom("repositories")
+    .innerJoin("secrets", "secrets.id", "repositories.secret_id")
+    .select(["secrets.id", "secrets.name", "secrets.disabled"])
+    .where("repositories.id", "=", repositoryId)
+    .executeTakeFirst();
+  if (key?.disabled !== 1) return;
+  throw new AppError("ERR_SECRET_DISABLED", `The encryption key ${key.name} is disabled.`, {
+    subject: key.id,
+    remedy: "Enable it in the Password Manager: nothing that it protects is read or written meanwhile.",
+  });
+}
+
+function kindOf(task: TaskRow): TaskKind {
+  for (const kind of Object.keys(CAPABILITIES) as TaskKind[]) if (kind === task.kind) return kind;
+  throw new AppError("ERR_UNSUPPORTED", `Tasks of the kind ${task.kind} are not known.`, {
+    subject: task.id,
+  });
+}

@@ -1,0 +1,32 @@
+/**
+ * What the column `input` of a task holds, for each kind: what cannot be read from plan, storage and repository when the task
+ * is given out.
+ *
+ * @module
+ */
+import {
+  browseTask,
+  forgetTask,
+  restoreTask,
+  storageId,
+  type TaskKind,
+  verifyTask,
+  copyId,
+} from "@holdfast/protocol";
+import { z } from "zod";
+
+const nothing = z.object({});
+
+export const taskInputs = {
+  "storage.test": nothing,
+  backup: nothing,
+  copies: nothing,
+  clean: nothing,
+  restore: restoreTask.pick({ copy: true, target: true, include: true, existing: true }),
+  verify: verifyTask.pick({ readData: true, copies: true }),
+  forget: forgetTask.pick({ copies: true }),
+  browse: browseTask.pick({ copy: true, path: true, after: true, limit: true }),
+  replicate: z.object({ target: storageId, copies: z.array(copyId).max(10_000) }),
+} as const satisfies Record<TaskKind, z.ZodType>;
+
+export type TaskInput<K extends TaskKind> = z.infer<(typeof taskInputs)[K]>;

@@ -1,0 +1,230 @@
+/**
+ * What may be done with plans. Encryption is decided once: a saved plan never changes its switch, method, level or key.
+ *
+ * @module
+ */
+import { AppError, newId } from "@holdfast/kernel";
+import type { Encryption, NewPlan, PlanChange, PlanClone, PlanView } from "@holdfast/protocol";
+import { decodeSchedule } from "@holdfast/scheduling";
+import { type AuditLog, userActor } from "../audit/audit.ts";
+import type { Db, Transaction } from "../database/database.ts";
+import type { Actor } from "../http/route.ts";
+import { prepareFor, type RepositoryDependencies } from "../repositories/repositories.ts";
+import { findStorage } from "../storages/storage-rows.ts";
+import { checkRevision } from "../storages/storages.ts";
+import { encryptionOfPlan, findPlan, type PlanRow, retriesOf, showPlan } from "./plan-rows.ts";
+import { setDevices } from "./plan-times.ts";
+
+export interface PlanDependencies extends RepositoryDependencies {
+  readonly audit: AuditLog;
+}
+
+/** @throws AppError `ERR_NAME_TAKEN`, `ERR_USAGE` (schedule), `ERR_NOT_FOUND`, `ERR_FORBIDDEN`, `ERR_SECRET_DISABLED`. */
+export async function createPlan(
+  dependencies: PlanDependencies,
+  actor: Actor,
+  given: NewPlan,
+  clonedFrom?: string,
+): Promise<PlanView> {
+  const { database, audit, clock } = dependencies;
+  if (given.encryption !== null) checkUse(actor);
+  const schedule = given.schedule === null ? undefined : decodeSchedule(given.schedule);
+  await findStorage(database.db, given.storage);
+  const insertRepository = await prepareFor(dependencies, {
+    storageId: given.storage,
+    encryption: given.encryption,
+  });
+  const id = newId("plan", clock);
+  return database.transaction(async (transaction) => {
+    await checkName(transaction, given.name, id);
+    await checkDevices(transaction, given.devices);
+    const repository = await insertRepository(transaction);
+    await transaction
+      .insertInto("plans")
+      .values({
+        id,
+        ...columnsOf(given),
+        storage_id: given.storage,
+        repository_id: repository,
+        method: given.encryption?.method ?? null,
+        level: given.encryption?.level ?? null,
+        secret_id: given.encryption?.secret ?? null,
+        created_at: clock.now(),
+        created_by: actor.userId,
+        revision: 1,
+      })
+      .execute();
+    await setDevices(transaction, given.devices, { planId: id, schedule, now: clock.now() });
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: clonedFrom === undefined ? "plan.create" : "plan.clone",
+      subject: { kind: "plan", id },
+      details: {
+        name: given.name,
+        repository,
+        secret: given.encryption?.secret ?? null,
+        ...(clonedFrom === undefined ? {} : { clonedFrom }),
+      },
+    });
+    return showPlan(transaction, await findPlan(transaction, id));
+  });
+}
+
+/** @throws AppError as {@link createPlan}, `ERR_PLAN_ENCRYPTION_FIXED`, `ERR_CHANGED_MEANWHILE`. */
+export async function changePlan(
+  dependencies: PlanDependencies,
+  actor: Actor,
+  id: string,
+  change: PlanChange,
+  ifMatch: number | undefined,
+): Promise<PlanView> {
+  const { database, audit, clock } = dependencies;
+  const before = await findPlan(database.db, id);
+  checkEncryptionKept(before, change.encryption);
+  const encryption = encryptionOfPlan(before);
+  const insertRepository = await prepareFor(dependencies, {
+    storageId: change.storage ?? before.storage_id,
+    encryption,
+  });
+  return database.transaction(async (transaction) => {
+    const row = await findPlan(transaction, id);
+    checkRevision(row, ifMatch);
+    if (change.name !== undefined) await checkName(transaction, change.name, id);
+    if (change.devices !== undefined) await checkDevices(transaction, change.devices);
+    const shown = await showPlan(transaction, row);
+    const wanted: NewPlan = { ...shown, ...given(change), encryption };
+    await transaction
+      .updateTable("plans")
+      .set({
+        ...columnsOf(wanted),
+        storage_id: wanted.storage,
+        repository_id: await insertRepository(transaction),
+        revision: row.revision + 1,
+      })
+      .where("id", "=", id)
+      .execute();
+    const schedule = wanted.schedule === null ? undefined : decodeSchedule(wanted.schedule);
+    await setDevices(transaction, wanted.devices, { planId: id, schedule, now: clock.now() });
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "plan.change",
+      subject: { kind: "plan", id },
+      details: { fields: Object.keys(given(change)) },
+    });
+    return showPlan(transaction, await findPlan(transaction, id));
+  });
+}
+
+/** A new plan like another one; the only way to other encryption. */
+export async function clonePlan(
+  dependencies: PlanDependencies,
+  actor: Actor,
+  id: string,
+  change: PlanClone,
+): Promise<PlanView> {
+  const { db } = dependencies.database;
+  const original = await showPlan(db, await findPlan(db, id));
+  const { encryption = original.encryption } = change;
+  return createPlan(dependencies, actor, { ...original, ...given(change), encryption }, id);
+}
+
+/** Its copies stay; so do the repository and its keys. */
+export async function deletePlan(
+  { database, audit }: PlanDependencies,
+  actor: Actor,
+  id: string,
+): Promise<void> {
+  await database.transaction(async (transaction) => {
+    const { name } = await findPlan(transaction, id);
+    await transaction.deleteFrom("plan_devices").where("plan_id", "=", id).execute();
+    await transaction.deleteFrom("plans").where("id", "=", id).execute();
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "plan.delete",
+      subject: { kind: "plan", id },
+      details: { name },
+    });
+  });
+}
+
+function columnsOf(
+  plan: Omit<NewPlan, "encryption">,
+): Pick<PlanRow, "name" | "description" | "selection" | "schedule" | "retention" | "retries" | "enabled"> {
+  const { paths, exclude, oneFileSystem, tags, compression, bytesPerSecond, before, after } = plan;
+  return {
+    name: plan.name,
+    description: plan.description,
+    selection: JSON.stringify({
+      paths,
+      exclude,
+      oneFileSystem,
+      tags,
+      compression,
+      bytesPerSecond,
+      before,
+      after,
+    }),
+    schedule: plan.schedule === null ? null : JSON.stringify(plan.schedule),
+    retention: plan.retention === null ? null : JSON.stringify(plan.retention),
+    retries: JSON.stringify(plan.retries),
+    enabled: plan.enabled ? 1 : 0,
+  };
+}
+
+/** The fields that were given: zod leaves absent ones out, and types cannot say so. */
+function given<T extends object>(change: T): { [K in keyof T]-?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]-?: Exclude<T[K], undefined>;
+  };
+}
+
+function checkEncryptionKept(row: PlanRow, wanted: Encryption | null | undefined): void {
+  if (wanted === undefined) return;
+  const { method, level, secret } = encryptionOfPlan(row) ?? {};
+  if (wanted?.method === method && wanted?.level === level && wanted?.secret === secret) return;
+  throw new AppError(
+    "ERR_PLAN_ENCRYPTION_FIXED",
+    `The encryption of the plan ${row.name} was fixed when it was saved and never changes.`,
+    {
+      subject: row.id,
+      remedy: `Clone the plan (POST /api/v1/plans/${row.id}/clone) and choose the encryption of the clone.`,
+    },
+  );
+}
+
+function checkUse(actor: Actor): void {
+  if (actor.rights.has("secrets.use")) return;
+  throw new AppError("ERR_FORBIDDEN", "Using an encryption key needs the right secrets.use.", {
+    subject: "secrets.use",
+    remedy: "Ask an administrator for the right, or to make the plan.",
+  });
+}
+
+async function checkName(db: Transaction, name: string, id: string): Promise<void> {
+  const other = db.selectFrom("plans").select("id").where("name", "=", name).where("id", "!=", id);
+  if ((await other.executeTakeFirst()) === undefined) return;
+  throw new AppError("ERR_NAME_TAKEN", `There is a plan called ${name} already.`, {
+    subject: name,
+    remedy: "Choose another name.",
+  });
+}
+
+async function checkDevices(db: Db, ids: readonly string[]): Promise<void> {
+  const rows = await db
+    .selectFrom("devices")
+    .select("id")
+    .where("id", "in", [...ids])
+    .execute();
+  const known = new Set(rows.map(({ id }) => id));
+  const missing = ids.find((id) => !known.has(id));
+  if (missing === undefined) return;
+  throw new AppError("ERR_NOT_FOUND", `There is no device ${missing}.`, {
+    subject: missing,
+    remedy: "Look in the list of devices; it may have been removed.",
+  });
+}
+
+/** Used by the queue: what a run of this plan may be tried. */
+export function attemptsOf(row: PlanRow): number {
+  return 1 + retriesOf(row).count;
+}
