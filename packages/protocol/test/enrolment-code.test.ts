@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { isAppError } from "@holdfast/kernel";
+import { type AppError, isAppError } from "@holdfast/kernel";
 import fc from "fast-check";
 import { authorityPin, formatEnrolmentCode, parseEnrolmentCode } from "../src/agent/enrolment-code.ts";
 
@@ -13,7 +13,7 @@ const EXAMPLE = {
 };
 const EXAMPLE_TEXT = "000G40R-40M30E2-09185GR-38E1ZRF-3WQKYKT-ZDXZRZ7-XFQZ7XZ-VZZKQ49";
 
-function isMistyped(error: unknown): boolean {
+function isMistyped(error: unknown): error is AppError {
   return isAppError(error, "ERR_ENROLMENT_CODE");
 }
 
@@ -57,7 +57,7 @@ suite("enrolment code", () => {
     ]) {
       assert.throws(
         () => parseEnrolmentCode(text),
-        (error: unknown) => isMistyped(error) && (text === "" || !(error as Error).message.includes(text)),
+        (error: unknown) => isMistyped(error) && (text === "" || !error.message.includes(text)),
       );
     }
     fc.assert(
