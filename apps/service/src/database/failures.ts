@@ -1,0 +1,70 @@
+/**
+ * What errors of both databases mean.
+ *
+ * @module
+ */
+
+/** Extended result codes of SQLite (sqlite.org/rescode.html). */
+const SQLITE_UNIQUE: ReadonlySet<number> = new Set([1555, 2067]);
+const SQLITE_BUSY = 5;
+const SQLITE_FOREIGN_KEY = 787;
+const SQLITE_TRIGGER = 1811;
+
+/** A row with this key or name is there already. */
+export function isUniqueViolation(error: unknown): boolean {
+  return codeOf(error) === "23505" || SQLITE_UNIQUE.has(sqliteCodeOf(error) ?? 0);
+}
+
+/** A row names another that is missing, or is named by another and cannot go. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return codeOf(error) === "23503" || sqliteCodeOf(error) === SQLITE_FOREIGN_KEY;
+}
+
+/** A trigger refused to change what never changes. */
+export function isFrozen(error: unknown): boolean {
+  return codeOf(error) === FROZEN_STATE || sqliteCodeOf(error) === SQLITE_TRIGGER;
+}
+
+/** Another process writes to the SQLite file. */
+export function isBusy(error: unknown): boolean {
+  // The primary code is the lowest byte.
+  return ((sqliteCodeOf(error) ?? 0) & 0xff) === SQLITE_BUSY;
+}
+
+/** restrict_violation (PostgreSQL documentation, appendix A): what the triggers of this program raise. */
+export const FROZEN_STATE = "23001";
+
+const NETWORK_CODES: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOENT",
+  "ENOTFOUND",
+  "ETIMEDOUT",
+  "EPIPE",
+  "EAI_AGAIN",
+]);
+
+/** Classes 08 connection, 28 authorisation, 53 resources, 57 operator intervention, and 3D000: no such database. */
+const UNREACHABLE_STATE = /^(?:08|28|53|57P)|^3D000$/u;
+
+/** The database does not answer, or refuses to talk. */
+export function isUnreachable(error: unknown): boolean {
+  const code = codeOf(error);
+  if (code !== undefined && (NETWORK_CODES.has(code) || /^[0-9A-Z]{5}$/u.test(code))) {
+    return NETWORK_CODES.has(code) || UNREACHABLE_STATE.test(code);
+  }
+  return error instanceof Error && /^(?:Connection terminated|timeout e)/u.test(error.message);
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+function sqliteCodeOf(error: unknown): number | undefined {
+  if (codeOf(error) !== "ERR_SQLITE_ERROR" || !(error instanceof Error) || !("errcode" in error))
+    return undefined;
+  return typeof error.errcode === "number" ? error.errcode : undefined;
+}

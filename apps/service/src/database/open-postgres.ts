@@ -1,0 +1,92 @@
+/**
+ * PostgreSQL: several processes of the service on one database.
+ *
+ * @module
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { AppError } from "@holdfast/kernel";
+import { Kysely, PostgresDialect, sql } from "kysely";
+import pg from "pg";
+import type { Database, Db, Transaction } from "./database.ts";
+import { listenOnPostgres, NOTIFY_CHANNEL } from "./postgres-listener.ts";
+import type { Tables } from "./tables.ts";
+
+const CONNECTIONS_MAX = 10;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A transaction that waits for its own process is a defect: better an error than a standstill. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
+const ATTEMPTS_MAX = 12;
+const RETRY_DELAY_MS = 5;
+const RETRY_DELAY_MAX_MS = 250;
+
+export function openPostgres(url: string): Database {
+  const settings = connectionSettings(url);
+  const pool = new pg.Pool({ ...settings, max: CONNECTIONS_MAX });
+  // A connection that breaks while nobody uses it: the pool makes a new one for the next query.
+  pool.on("error", () => {});
+  const db: Db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const listener = listenOnPostgres(settings);
+  return {
+    kind: "postgres",
+    db,
+    transaction: (work) => serializable(db, work),
+    notify: async (topic) => {
+      await sql`select pg_notify(${NOTIFY_CHANNEL}, ${topic})`.execute(db);
+    },
+    listen: listener.listen,
+    [Symbol.asyncDispose]: async () => {
+      await listener.close();
+      await db.destroy();
+    },
+  };
+}
+
+function connectionSettings(url: string): pg.ClientConfig {
+  return {
+    connectionString: url,
+    application_name: "holdfast",
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    keepAlive: true,
+    types: numberTypes(),
+  };
+}
+
+/** int8 and numeric are sums and counts of integers; they come as texts otherwise. */
+function numberTypes(): pg.TypeOverrides {
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(pg.types.builtins.INT8, toNumber);
+  types.setTypeParser(pg.types.builtins.NUMERIC, toNumber);
+  return types;
+}
+
+function toNumber(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && !Number.isSafeInteger(number)) {
+    throw new RangeError("a number of the database is greater than 2^53");
+  }
+  return number;
+}
+
+async function serializable<T>(db: Db, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await db.transaction().setIsolationLevel("serializable").execute(work);
+    } catch (error) {
+      if (!isLostRace(error)) throw error;
+      if (attempt === ATTEMPTS_MAX) {
+        throw new AppError("ERR_DATABASE_BUSY", "The database could not order this change among others.", {
+          remedy: "Try again in a moment.",
+          cause: error,
+        });
+      }
+      const delayMs = Math.min(RETRY_DELAY_MAX_MS, RETRY_DELAY_MS * 2 ** attempt);
+      await sleep(Math.random() * delayMs);
+    }
+  }
+}
+
+/** serialization_failure and deadlock_detected (PostgreSQL documentation, appendix A): the same work may succeed now. */
+function isLostRace(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && (error.code === "40001" || error.code === "40P01");
+}
