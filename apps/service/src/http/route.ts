@@ -53,13 +53,13 @@ export interface RouteDefinition<P = unknown, Q = unknown, B = unknown, A = unkn
   /** True: `Idempotency-Key` is taken, and a repetition gets the first answer. */
   readonly creates?: boolean;
   /** @throws AppError: becomes a problem document of RFC 9457 with the status of its code. */
-  readonly handle: (call: Call<P, Q, B>) => Promise<A>;
+  handle(this: void, call: Call<P, Q, B>): Promise<A>;
 }
 
-/** A definition without its types, as the server keeps it. */
-export type AnyRoute = RouteDefinition<never, never, never>;
+/** A definition without its types, as the server keeps it; it calls `handle` with what the schemas gave. */
+export type AnyRoute = RouteDefinition;
 
 /** Gives `handle` the types of the schemas. */
 export function route<P, Q, B, A>(definition: RouteDefinition<P, Q, B, A>): AnyRoute {
-  return definition as unknown as AnyRoute;
+  return definition;
 }

@@ -78,8 +78,13 @@ async function checkKeyEnabled(db: Db, repositoryId: string): Promise<void> {
   });
 }
 
+function isTaskKind(kind: string): kind is TaskKind {
+  return Object.hasOwn(CAPABILITIES, kind);
+}
+
 function kindOf(task: TaskRow): TaskKind {
-  for (const kind of Object.keys(CAPABILITIES) as TaskKind[]) if (kind === task.kind) return kind;
+  const { kind } = task;
+  if (isTaskKind(kind)) return kind;
   throw new AppError("ERR_UNSUPPORTED", `Tasks of the kind ${task.kind} are not known.`, {
     subject: task.id,
   });

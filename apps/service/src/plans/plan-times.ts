@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { nextRun, type Schedule } from "@holdfast/scheduling";
+import { nextRun, type PlannedRun, type Schedule } from "@holdfast/scheduling";
 import type { Transaction } from "../database/database.ts";
 
-interface PlanTimes {
+export interface PlanTimes {
   readonly planId: string;
   readonly schedule: Schedule | undefined;
   readonly now: number;
@@ -65,14 +65,18 @@ export async function planNextStarts(transaction: Transaction, times: PlanTimes)
 
 /** When the device starts next; null without a schedule. */
 export function nextStart(times: PlanTimes, device: string, lastFired: number): number | null {
+  return nextPlanned(times, device, lastFired)?.startAt ?? null;
+}
+
+/** The run that comes next; undefined without a schedule. */
+export function nextPlanned(times: PlanTimes, device: string, lastFired: number): PlannedRun | undefined {
   const { schedule, planId, now, availableSince } = times;
-  if (schedule === undefined) return null;
-  const run = nextRun(schedule, {
+  if (schedule === undefined) return undefined;
+  return nextRun(schedule, {
     plan: planId,
     device,
     lastFired,
     now,
     ...(availableSince === undefined ? {} : { availableSince }),
   });
-  return run?.startAt ?? null;
 }

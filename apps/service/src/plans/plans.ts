@@ -4,7 +4,14 @@
  * @module
  */
 import { AppError, newId } from "@holdfast/kernel";
-import type { Encryption, NewPlan, PlanChange, PlanClone, PlanView } from "@holdfast/protocol";
+import {
+  type Encryption,
+  type NewPlan,
+  newPlan,
+  type PlanChange,
+  type PlanClone,
+  type PlanView,
+} from "@holdfast/protocol";
 import { decodeSchedule } from "@holdfast/scheduling";
 import { type AuditLog, userActor } from "../audit/audit.ts";
 import type { Db, Transaction } from "../database/database.ts";
@@ -92,7 +99,7 @@ export async function changePlan(
     if (change.name !== undefined) await checkName(transaction, change.name, id);
     if (change.devices !== undefined) await checkDevices(transaction, change.devices);
     const shown = await showPlan(transaction, row);
-    const wanted: NewPlan = { ...shown, ...given(change), encryption };
+    const wanted = newPlan.parse({ ...shown, ...givenFields(change), encryption });
     await transaction
       .updateTable("plans")
       .set({
@@ -109,7 +116,7 @@ export async function changePlan(
       actor: userActor(actor),
       action: "plan.change",
       subject: { kind: "plan", id },
-      details: { fields: Object.keys(given(change)) },
+      details: { fields: Object.keys(givenFields(change)) },
     });
     return showPlan(transaction, await findPlan(transaction, id));
   });
@@ -125,7 +132,12 @@ export async function clonePlan(
   const { db } = dependencies.database;
   const original = await showPlan(db, await findPlan(db, id));
   const { encryption = original.encryption } = change;
-  return createPlan(dependencies, actor, { ...original, ...given(change), encryption }, id);
+  return createPlan(
+    dependencies,
+    actor,
+    newPlan.parse({ ...original, ...givenFields(change), encryption }),
+    id,
+  );
 }
 
 /** Its copies stay; so do the repository and its keys. */
@@ -171,11 +183,9 @@ function columnsOf(
   };
 }
 
-/** The fields that were given: zod leaves absent ones out, and types cannot say so. */
-function given<T extends object>(change: T): { [K in keyof T]-?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]-?: Exclude<T[K], undefined>;
-  };
+/** The fields of a change that were given. */
+function givenFields(change: PlanChange): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
 }
 
 function checkEncryptionKept(row: PlanRow, wanted: Encryption | null | undefined): void {

@@ -50,8 +50,8 @@ export async function showStorage(db: Db, row: StorageRow): Promise<StorageView>
     location: row.location,
     identity: identityOf(row),
     secrets: secretsOf(row),
-    repositories: Number(repositories),
-    copies: Number(copies),
+    repositories,
+    copies,
     createdAt: row.created_at,
     revision: row.revision,
   };

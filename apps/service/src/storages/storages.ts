@@ -129,7 +129,7 @@ export async function deleteStorage(
 }
 
 async function checkName(db: Transaction, name: string, id: string): Promise<void> {
-  const other = await db.selectFrom("storages").select("id").where("name", "=", name).where("id", "!=", id);
+  const other = db.selectFrom("storages").select("id").where("name", "=", name).where("id", "!=", id);
   if ((await other.executeTakeFirst()) === undefined) return;
   throw new AppError("ERR_NAME_TAKEN", `There is a storage called ${name} already.`, {
     subject: name,

@@ -86,6 +86,8 @@ export const retentionPolicy = z.object({
   yearly: count.optional(),
 });
 
+export type RetentionPolicyGiven = z.infer<typeof retentionPolicy>;
+
 export const forgetTask = z.object({
   ...common,
   kind: z.literal("forget"),

@@ -1,0 +1,172 @@
+/**
+ * Backups that a plan asks for: by hand and by its schedule.
+ *
+ * @module
+ */
+import { AppError, type Clock } from "@holdfast/kernel";
+import type { AuditActor, AuditLog } from "../audit/audit.ts";
+import type { Database, Transaction } from "../database/database.ts";
+import type { TaskQueue } from "../tasks/task-kinds.ts";
+import { devicesOf, findPlan, type PlanRow, scheduleOf } from "./plan-rows.ts";
+import { nextPlanned, nextStart } from "./plan-times.ts";
+import { attemptsOf } from "./plans.ts";
+
+export interface RunDependencies {
+  readonly database: Database;
+  readonly audit: AuditLog;
+  readonly queue: TaskQueue;
+  readonly clock: Clock;
+}
+
+/**
+ * Starts the plan now.
+ *
+ * @param only these of its devices; all when undefined.
+ * @returns ids of the tasks.
+ * @throws AppError `ERR_NOT_FOUND`.
+ */
+export async function runPlan(
+  { database, audit, queue }: RunDependencies,
+  actor: AuditActor,
+  planId: string,
+  only: readonly string[] | undefined,
+): Promise<string[]> {
+  const tasks = await database.transaction(async (transaction) => {
+    const plan = await findPlan(transaction, planId);
+    const devices = await devicesOf(transaction, planId);
+    const foreign = only?.find((id) => !devices.includes(id));
+    if (foreign !== undefined) throw noDevice(plan, foreign);
+    const ids: string[] = [];
+    for (const device of only ?? devices) {
+      ids.push(await createBackup(transaction, queue, plan, device, actor.id));
+    }
+    await audit.append(transaction, {
+      actor,
+      action: "plan.run",
+      subject: { kind: "plan", id: planId },
+      details: { tasks: ids },
+    });
+    return ids;
+  });
+  await database.notify("tasks");
+  return tasks;
+}
+
+/**
+ * Starts what schedules want started by now, each once however many processes of the service look.
+ *
+ * @param availableSince since when this service has been there: missed runs are spread from then on.
+ * @returns how many were started.
+ */
+export async function runDuePlans(
+  { database, queue, clock }: RunDependencies,
+  availableSince: number,
+): Promise<number> {
+  const now = clock.now();
+  const due = await database.db
+    .selectFrom("plan_devices")
+    .innerJoin("plans", "plans.id", "plan_devices.plan_id")
+    .select([
+      "plan_devices.plan_id as planId",
+      "plan_devices.device_id as device",
+      "next_start_at as startAt",
+      "last_fired_at as lastFired",
+    ])
+    .where("plans.enabled", "=", 1)
+    .where("next_start_at", "<=", now)
+    .limit(DUE_MAX)
+    .execute();
+  let started = 0;
+  for (const entry of due) {
+    const done = await database.transaction((transaction) =>
+      startDue(transaction, queue, { ...entry, now, availableSince }),
+    );
+    if (done) started += 1;
+  }
+  if (started > 0) await database.notify("tasks");
+  return started;
+}
+
+/** What one look starts; the rest is due at the next. */
+const DUE_MAX = 500;
+
+interface DueEntry {
+  readonly planId: string;
+  readonly device: string;
+  readonly startAt: number | null;
+  readonly lastFired: number;
+  readonly now: number;
+  readonly availableSince: number;
+}
+
+async function startDue(transaction: Transaction, queue: TaskQueue, entry: DueEntry): Promise<boolean> {
+  const { planId, device, now, availableSince } = entry;
+  const plan = await findPlan(transaction, planId);
+  const times = { planId, schedule: scheduleOf(plan), now, availableSince };
+  const run = nextPlanned(times, device, entry.lastFired);
+  if (run === undefined || run.startAt > now) {
+    // What was due is too old by now to be made up for.
+    await claim(transaction, entry, { next_start_at: run?.startAt ?? null });
+    return false;
+  }
+  const next = { last_fired_at: run.at, next_start_at: nextStart(times, device, run.at) };
+  if (!(await claim(transaction, entry, next))) return false;
+  // A backup that still waits or runs will see everything that this one would.
+  if (await isBackupOpen(transaction, planId, device)) return false;
+  await createBackup(transaction, queue, plan, device, "");
+  return true;
+}
+
+/** False when another process, or a change of the plan, has left another time there. */
+async function claim(
+  transaction: Transaction,
+  { planId, device, startAt }: DueEntry,
+  next: { readonly last_fired_at?: number; readonly next_start_at: number | null },
+): Promise<boolean> {
+  const { numUpdatedRows } = await transaction
+    .updateTable("plan_devices")
+    .set(next)
+    .where("plan_id", "=", planId)
+    .where("device_id", "=", device)
+    .where("next_start_at", "=", startAt)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+async function isBackupOpen(transaction: Transaction, planId: string, device: string): Promise<boolean> {
+  const open = await transaction
+    .selectFrom("tasks")
+    .select("id")
+    .where("kind", "=", "backup")
+    .where("plan_id", "=", planId)
+    .where("device_id", "=", device)
+    .where("state", "in", ["queued", "running"])
+    .executeTakeFirst();
+  return open !== undefined;
+}
+
+function createBackup(
+  transaction: Transaction,
+  queue: TaskQueue,
+  plan: PlanRow,
+  device: string,
+  createdBy: string,
+): Promise<string> {
+  return queue.create(transaction, {
+    kind: "backup",
+    planId: plan.id,
+    deviceId: device,
+    storageId: plan.storage_id,
+    repositoryId: plan.repository_id,
+    input: {},
+    createdBy,
+    attemptMax: attemptsOf(plan),
+  });
+}
+
+function noDevice(plan: PlanRow, device: string): AppError {
+  return new AppError("ERR_NOT_FOUND", `The plan ${plan.name} has no device ${device}.`, {
+    subject: device,
+    remedy: "Add the device to the plan first.",
+  });
+}

@@ -1,0 +1,36 @@
+/**
+ * Looks every few seconds whether schedules want something started.
+ *
+ * @module
+ */
+import { runDuePlans, type RunDependencies } from "./plan-runs.ts";
+
+const LOOK_MS = 2000;
+
+export interface Scheduler {
+  /** Resolves when a look that goes on has ended. */
+  readonly stop: () => Promise<void>;
+}
+
+/** @param onError what a look failed with; the next one comes all the same. */
+export function startScheduler(dependencies: RunDependencies, onError: (error: unknown) => void): Scheduler {
+  const stopping = new AbortController();
+  const since = dependencies.clock.now();
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        await runDuePlans(dependencies, since);
+      } catch (error) {
+        onError(error);
+      }
+      await dependencies.clock.sleep(LOOK_MS, stopping.signal).catch(() => undefined);
+    }
+  };
+  const done = run();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await done;
+    },
+  };
+}
