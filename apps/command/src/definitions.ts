@@ -46,6 +46,8 @@ const WORKERS: OptionDefinition = {
   range: { min: 1, max: 64 },
 };
 
+const AGENT_STATE: OptionDefinition = { flags: "--state DIR", text: "where the agent keeps its identity" };
+
 /** Options that every command has. */
 export const COMMON_OPTIONS: readonly OptionDefinition[] = [
   { flags: "--json", text: "one JSON object a line, for programs" },
@@ -251,5 +253,52 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "what this machine can do: ciphers, hashes, compression, and a storage",
     options: [CREDENTIALS],
     load: () => import("./commands/benchmark.ts"),
+  },
+  {
+    name: "serve",
+    operands: [],
+    summary: "run the management service, with a worker of its own",
+    options: [
+      { flags: "--data DIR", text: "where it keeps its data" },
+      { flags: "--listen HOST:PORT", text: "where browsers and agents reach it; without it 127.0.0.1:8443" },
+      {
+        flags: "--database URL",
+        text: "postgres://..., or sqlite:FILE; without it SQLite in the data folder",
+      },
+      {
+        flags: "--unlock-file FILE",
+        text: "what opens its vault; made by the first start, outside the data folder",
+      },
+      { flags: "--tls-certificate FILE", text: "certificate chain for browsers, PEM; without it its own" },
+      { flags: "--tls-key FILE", text: "the private key of it" },
+      { flags: "--no-worker", text: "without the worker" },
+    ],
+    load: () => import("./commands/serve.ts"),
+  },
+  {
+    name: "agent enroll",
+    operands: [],
+    summary: "make this machine a device of a service",
+    options: [
+      { flags: "--service URL", text: "the service's address, such as https://backup.example.com:8443" },
+      { flags: "--code CODE", text: "the single-use code that the service gave for this device" },
+      { flags: "--name NAME", text: "what the device is called; without it the machine's name" },
+      AGENT_STATE,
+    ],
+    load: () => import("./commands/agent-enroll.ts"),
+  },
+  {
+    name: "agent run",
+    operands: [],
+    summary: "carry out the tasks of the service",
+    options: [AGENT_STATE],
+    load: () => import("./commands/agent-run.ts"),
+  },
+  {
+    name: "agent status",
+    operands: [],
+    summary: "say which device this machine is",
+    options: [AGENT_STATE],
+    load: () => import("./commands/agent-status.ts"),
   },
 ];

@@ -1,0 +1,72 @@
+/**
+ * The worker of the service's own machine: an agent like any other, in a process of its own, which the service enrols itself.
+ *
+ * @module
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { enroll } from "@holdfast/agent";
+import type { RunningService } from "@holdfast/service";
+import type { Output } from "./output/output.ts";
+
+const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
+/** A worker that ends by itself is started again, not faster than this. */
+const RESTART_MS = 5000;
+const STOP_MS = 10_000;
+
+/** Runs until `signal` is aborted; says what goes wrong, and throws nothing. */
+export async function keepWorker(
+  service: RunningService,
+  stateDir: string,
+  signal: AbortSignal,
+  output: Output,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await enrollOnce(service, stateDir);
+      await runWorker(stateDir, signal);
+      if (!signal.aborted)
+        output.warning({ message: "The service's own worker ended; it is started again." });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      output.warning({ message: `The service's own worker does not run: ${reason}` });
+    }
+    await sleep(RESTART_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function enrollOnce(service: RunningService, stateDir: string): Promise<void> {
+  if (existsSync(join(stateDir, "identity.json"))) return;
+  const code = await service.makeWorkerCode();
+  await enroll({ stateDir, service: service.url, code, name: `${hostname()} (service)` });
+}
+
+async function runWorker(stateDir: string, signal: AbortSignal): Promise<void> {
+  // No address, no name and no secret of the service in its environment.
+  const { PATH = "", HOME = "", LANG = "", TZ } = process.env;
+  const child = spawn(process.execPath, [...process.execArgv, MAIN, "agent", "run", "--state", stateDir], {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { PATH, HOME, LANG, ...(TZ === undefined ? {} : { TZ }) },
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  child.once("exit", () => resolve());
+  child.once("error", reject);
+  const stop = (): void => stopChild(child);
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    await promise;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function stopChild(child: ChildProcess): void {
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+  child.once("exit", () => clearTimeout(timer));
+}
