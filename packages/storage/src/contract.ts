@@ -73,7 +73,7 @@ export interface Storage extends AsyncDisposable {
   put(name: string, bytes: Uint8Array, options?: PutOptions): Promise<"created" | "exists">;
 
   /**
-   * The whole object, or exactly `length` bytes at `offset`.
+   * The whole object, or exactly `length` bytes at `offset`. The memory is the caller's, who may free it.
    *
    * @throws {AppError} `ERR_STORAGE_NOT_FOUND` when there is no such object, `ERR_DAMAGED` when it ends before the
    * range does.
