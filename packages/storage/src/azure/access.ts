@@ -75,7 +75,7 @@ function checkSas(location: AzureLocation, text: string): string {
   const sas = text.replace(/^\?/, "");
   const legal = /^[!-~]+$/.test(sas) && !sas.includes("#") && !sas.includes("?");
   if (!legal || !new URLSearchParams(sas).has("sig")) {
-    throw unusable(location, "have a SAS that is none: it looks like sv=...&sp=...&sig=...");
+    throw unusable(location, "have a SAS that is not the query of a signed URL");
   }
   return sas;
 }

@@ -117,7 +117,7 @@ class Azurite implements AzureServer {
   async saved(blob: string): Promise<void> {
     const endMs = performance.now() + SAVE_TIMEOUT_MS;
     const file = join(this.#folder, "__azurite_db_blob__.json");
-    while (!(await readFile(file, "utf8").catch(() => "")).includes(`"${blob}"`)) {
+    while (!(await readFile(file, "utf8").catch(() => "")).includes(`/${blob}"`)) {
       if (performance.now() > endMs) throw new Error(`Azurite does not save ${blob}.`);
       await sleep(100);
     }
