@@ -7,6 +7,7 @@ export * from "./agent/results.ts";
 export * from "./agent/tasks.ts";
 export * from "./limits.ts";
 export * from "./values.ts";
+export * from "./api/audit.ts";
 export * from "./api/common.ts";
 export * from "./api/copies.ts";
 export * from "./api/devices.ts";

@@ -53,7 +53,7 @@ export async function createVault(database: Database, options: CreateVaultOption
     wipeVaultKeys(keys);
   }
   // What was written is what the next start will read.
-  return openVault(database.db, { kind: "file", ...unlockFile }, options);
+  return await openVault(database.db, { kind: "file", ...unlockFile }, options);
 }
 
 /** Opens the vault with the unlock file; makes both at the first start. */
