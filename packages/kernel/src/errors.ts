@@ -129,10 +129,8 @@ export const ERROR_CODES = {
   ERR_SIGN_IN_NEEDED: refused,
   /** Name, password or second factor is wrong: which one is not said. */
   ERR_SIGN_IN_FAILED: refused,
-  ERR_FORBIDDEN: refused,
   /** A browser sent it on behalf of another site. */
   ERR_CROSS_SITE: refused,
-  ERR_METHOD_NOT_ALLOWED: failed,
   ERR_BODY_TOO_LARGE: failed,
   ERR_MEDIA_TYPE: failed,
   /** This Idempotency-Key was used for another request. */

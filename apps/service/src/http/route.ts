@@ -50,7 +50,12 @@ export interface RouteDefinition<P = unknown, Q = unknown, B = unknown, A = unkn
   readonly answer?: z.ZodType<A>;
   /** Default: 200, or 204 without an answer. */
   readonly status?: 200 | 201 | 202 | 204;
-  /** True: `Idempotency-Key` is taken, and a repetition gets the first answer. */
+  /** True: `If-Match` is needed (`Call.ifMatch` is never undefined). */
+  readonly edits?: boolean;
+  /**
+   * True: `Idempotency-Key` is taken, and a repetition gets the first answer. It is kept sealed with the caller's own token, so
+   * that also answers with secrets may be repeated. Not for `public` routes.
+   */
   readonly creates?: boolean;
   /** @throws AppError: becomes a problem document of RFC 9457 with the status of its code. */
   handle(this: void, call: Call<P, Q, B>): Promise<A>;

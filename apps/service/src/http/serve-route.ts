@@ -1,0 +1,107 @@
+/**
+ * Carries out one request of a route: checks what came, calls the domain, builds the answer.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import type { Clock } from "@holdfast/kernel";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Database } from "../database/database.ts";
+import type { Admission } from "./admit.ts";
+import { buildAnswer } from "./answer.ts";
+import { revisionNeeded, revisionOf } from "./conditions.ts";
+import { SESSION_COOKIE } from "./credentials.ts";
+import { idempotencyKeyOf, runOnce, type StoredAnswer } from "./idempotency.ts";
+import { checkInput } from "./input.ts";
+import { statusOf } from "./openapi.ts";
+import { InputError } from "./problems.ts";
+import type { AnyRoute, Call } from "./route.ts";
+
+const USER_AGENT_CHARACTERS_MAX = 400;
+
+interface Dependencies {
+  readonly database: Database;
+  readonly clock: Clock;
+}
+
+export async function serveRoute(
+  dependencies: Dependencies,
+  definition: AnyRoute,
+  { actor, credential }: Admission,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const input = readInput(definition, request);
+  const call: Call<unknown, unknown, unknown> = {
+    actor,
+    ...input,
+    address: request.ip,
+    userAgent: (request.headers["user-agent"] ?? "").slice(0, USER_AGENT_CHARACTERS_MAX),
+    setSession: (token) => {
+      setSession(reply, token);
+    },
+  };
+  const work = async (): Promise<StoredAnswer> => {
+    const answer = await definition.handle(call);
+    const status = statusOf(definition);
+    if (definition.answer === undefined) return { status, text: "" };
+    const { text, etag } = buildAnswer(definition.operation, definition.answer, answer);
+    return { status, text, ...(etag === undefined ? {} : { etag }) };
+  };
+  const key = definition.creates === true ? idempotencyKeyOf(request.headers["idempotency-key"]) : undefined;
+  if (key === undefined) return send(reply, await work());
+  assert(
+    actor !== undefined && credential !== undefined,
+    "only routes with an actor take an Idempotency-Key",
+  );
+  const { userId } = actor;
+  const { method } = request;
+  const path = request.url;
+  const { answer, repeated } = await runOnce(
+    dependencies,
+    { userId, key, token: credential.token, method, path, body: call.body },
+    work,
+  );
+  if (repeated) reply.header("idempotency-replayed", "true");
+  return send(reply, answer);
+}
+
+function readInput(
+  definition: AnyRoute,
+  request: FastifyRequest,
+): Pick<Call<unknown, unknown, unknown>, "params" | "query" | "body" | "ifMatch"> {
+  const { params, query, body } = definition;
+  if (body === undefined && request.body !== undefined) {
+    throw new InputError([{ path: "body", message: "is not expected" }]);
+  }
+  const ifMatch = revisionOf(request.headers["if-match"]);
+  if (definition.edits === true && ifMatch === undefined) throw revisionNeeded();
+  return {
+    params: params === undefined ? undefined : checkInput(params, request.params, "path"),
+    query: query === undefined ? refuseQuery(request.query) : checkInput(query, request.query, "query"),
+    body: body === undefined ? undefined : checkInput(body, request.body, "body"),
+    ifMatch,
+  };
+}
+
+function refuseQuery(query: unknown): undefined {
+  const names = typeof query === "object" && query !== null ? Object.keys(query) : [];
+  if (names.length === 0) return undefined;
+  throw new InputError(
+    names.slice(0, 20).map((name) => ({ path: `query.${name}`.slice(0, 400), message: "is not known" })),
+  );
+}
+
+/** Without `Max-Age`: the browser forgets it when it is closed, the database knows when it ends. */
+function setSession(reply: FastifyReply, token: string | undefined): void {
+  const attributes = { path: "/", secure: true, httpOnly: true, sameSite: "strict" } as const;
+  if (token === undefined) reply.clearCookie(SESSION_COOKIE, attributes);
+  else reply.setCookie(SESSION_COOKIE, token, attributes);
+}
+
+async function send(reply: FastifyReply, { status, text, etag }: StoredAnswer): Promise<FastifyReply> {
+  reply.code(status);
+  if (etag !== undefined) reply.header("etag", etag);
+  if (status === 204) return reply.send();
+  return reply.type("application/json; charset=utf-8").send(text);
+}
