@@ -7,6 +7,7 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { AppError, ERROR_CODES, type ErrorCode, toErrorRecord } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
+import { ExpectedReads, type ObjectPart } from "./expected-reads.ts";
 import type { ObjectSource, SyncObjectReader } from "./sync-objects.ts";
 
 /** One answer; longer reads take several. */
@@ -21,11 +22,7 @@ const ASKED = 1;
 const ANSWERED = 2;
 const FAILED = 3;
 
-interface ReadRequest {
-  readonly name: string;
-  readonly offset: number;
-  readonly length: number;
-}
+type Message = { readonly read: ObjectPart } | { readonly expect: readonly ObjectPart[] };
 
 /** The main thread's end of one thread's requests. */
 export interface ObjectRequests extends Disposable {
@@ -38,31 +35,37 @@ export function answerRequests(storage: Storage, signal?: AbortSignal): ObjectRe
   const words = new Int32Array(shared, 0, 3);
   const { port1, port2 } = new MessageChannel();
   let closed = false;
-  const settle = (state: number, bytes: Uint8Array): void => {
-    new Uint8Array(shared, HEADER_BYTES, bytes.length).set(bytes);
-    Atomics.store(words, LENGTH, bytes.length);
+  const room = new Uint8Array(shared, HEADER_BYTES, ANSWER_BYTES_MAX);
+  const reads = new ExpectedReads(storage, signal);
+  const settle = (state: number, length: number): void => {
+    Atomics.store(words, LENGTH, length);
     Atomics.store(words, STATE, state);
     Atomics.notify(words, STATE);
   };
   const fail = (error: unknown): void => {
-    settle(FAILED, encodeFailure(error));
+    const text = encodeFailure(error);
+    room.set(text);
+    settle(FAILED, text.length);
   };
-  const answer = async (request: ReadRequest): Promise<void> => {
+  const answer = async (part: ObjectPart): Promise<void> => {
     try {
-      const { name, offset, length } = request;
-      const bytes = await storage.get(name, { offset, length }, signal);
-      if (!closed) settle(ANSWERED, bytes);
+      await reads.read(part, room);
+      if (!closed) settle(ANSWERED, part.length);
     } catch (error) {
       if (!closed) fail(error);
     }
   };
-  port1.on("message", (request: ReadRequest) => void answer(request));
+  port1.on("message", (message: Message) => {
+    if ("read" in message) void answer(message.read);
+    else reads.expect(message.expect);
+  });
   port1.unref();
   return {
     source: { kind: "requests", shared, port: port2 },
     [Symbol.dispose]() {
       closed = true;
       port1.close();
+      reads.expect([]);
       // Who asks looks at this word behind its own: one of the two sees the other.
       Atomics.store(words, CLOSED, 1);
       if (Atomics.load(words, STATE) === ASKED) fail(closedError());
@@ -73,14 +76,14 @@ export function answerRequests(storage: Storage, signal?: AbortSignal): ObjectRe
 export function openRequestedObjects(shared: SharedArrayBuffer, port: MessagePort): SyncObjectReader {
   const words = new Int32Array(shared, 0, 3);
   const answer = Buffer.from(shared, HEADER_BYTES, ANSWER_BYTES_MAX);
-  const ask = (request: ReadRequest): Buffer => {
+  const ask = (part: ObjectPart): Buffer => {
     Atomics.store(words, STATE, ASKED);
     if (Atomics.load(words, CLOSED) !== 0) throw closedError();
-    port.postMessage(request);
+    port.postMessage({ read: part } satisfies Message);
     while (Atomics.load(words, STATE) === ASKED) Atomics.wait(words, STATE, ASKED);
     const bytes = answer.subarray(0, Atomics.load(words, LENGTH));
     const failed = Atomics.exchange(words, STATE, IDLE) === FAILED;
-    if (failed) throw decodeFailure(bytes, request.name);
+    if (failed) throw decodeFailure(bytes, part.name);
     return bytes;
   };
   let joined = Buffer.alloc(0);
@@ -93,6 +96,9 @@ export function openRequestedObjects(shared: SharedArrayBuffer, port: MessagePor
         joined.set(ask({ name, offset: offset + done, length: part }), done);
       }
       return joined.subarray(0, length);
+    },
+    expect(parts) {
+      port.postMessage({ expect: parts } satisfies Message);
     },
     close() {
       port.close();

@@ -11,6 +11,7 @@ import { packName } from "../format/object-names.ts";
 import { packFrontLength } from "../packs/pack-format.ts";
 import { RECORD_TYPES } from "../packs/record-header.ts";
 import type { OpenRecord } from "../packs/record-opener.ts";
+import type { ObjectPart } from "./expected-reads.ts";
 import type { SyncObjectReader } from "./sync-objects.ts";
 import type { RecordDecoder } from "./record-decoder.ts";
 import { isPassable, missingChunk } from "./record-reader.ts";
@@ -41,6 +42,27 @@ export class SyncChunkReader {
     this.#decoder = parts.decoder;
     this.#objects = parts.objects;
     this.#bundleBytesMax = parts.bundleBytesMax ?? BUNDLE_BYTES_MAX;
+  }
+
+  /** Says which chunks are going to be read, so that a remote storage may be asked for all of them at once. */
+  expect(ids: Iterable<Buffer>): void {
+    if (this.#objects.expect === undefined) return;
+    const parts: ObjectPart[] = [];
+    const seen = new Set<string>();
+    for (const id of ids) {
+      const place = this.#index.lookup(id);
+      if (place === undefined) continue;
+      const key = bundleKey(place);
+      if (seen.has(key) || this.#bundles.has(key)) continue;
+      seen.add(key);
+      const name = packName(place.pack);
+      if (!seen.has(name) && !this.#decoder.knows(place.pack.toString("hex"))) {
+        seen.add(name);
+        parts.push({ name, offset: 0, length: Math.min(place.packLength, packFrontLength(1)) });
+      }
+      parts.push({ name, offset: place.offset, length: place.length });
+    }
+    this.#objects.expect(parts);
   }
 
   /**
@@ -86,7 +108,7 @@ export class SyncChunkReader {
   }
 
   #bundle(place: ChunkPlace): Buffer {
-    const key = `${place.pack.toString("latin1")}${String(place.offset)}`;
+    const key = bundleKey(place);
     const cached = this.#bundles.get(key);
     if (cached !== undefined) {
       this.#bundles.delete(key);
@@ -119,6 +141,10 @@ export class SyncChunkReader {
     if (needed > front.length) front = this.#objects.read(name, 0, needed, packLength);
     this.#decoder.addFront(place.pack, front);
   }
+}
+
+function bundleKey({ pack, offset }: ChunkPlace): string {
+  return `${pack.toString("latin1")}${String(offset)}`;
 }
 
 function wrongLength(place: ChunkPlace, found: number, expected: number): AppError {

@@ -1,4 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
+import type { ObjectPart } from "./expected-reads.ts";
 
 /** One thread's way to the objects of a storage. */
 export interface SyncObjectReader {
@@ -10,6 +11,8 @@ export interface SyncObjectReader {
    * read in this place, other errors of the storage.
    */
   read(name: string, offset: number, length: number, objectLength: number): Buffer;
+  /** Says what is going to be read, in this order; missing where that would not help. Replaces what was said before. */
+  expect?(parts: readonly ObjectPart[]): void;
   close(): void;
 }
 

@@ -84,6 +84,7 @@ export class EntryRestorer {
 
   #entries(task: EntriesTask): EntriesDone {
     const tally: Tally = { files: 0, skipped: 0, bytes: 0, notices: [], damaged: [], linked: [] };
+    this.#chunks.expect(idsOfSections(task.sections));
     for (const { folder, entry } of readSections(task.sections)) {
       this.#throwIfStopped();
       this.#entry(folder, entry, tally);
@@ -192,6 +193,7 @@ export class EntryRestorer {
     const file = { place, temporaryName: NO_ID, fd: task.fd };
     const ids = Buffer.from(task.ids.buffer, task.ids.byteOffset, task.ids.length);
     let bytes = 0;
+    this.#chunks.expect(idsOfRange(ids));
     try {
       for (let index = 0; index < task.offsets.length; index += 1) {
         this.#throwIfStopped();
@@ -229,6 +231,21 @@ export class EntryRestorer {
   #throwIfStopped(): void {
     if (Atomics.load(this.#stop, 0) === 0) return;
     throw new AppError("ERR_CANCELLED", "The restore was stopped.");
+  }
+}
+
+/** Of all chunks in a task's files, in the order they are read. */
+function* idsOfSections(sections: Uint8Array): Generator<Buffer> {
+  for (const { entry } of readSections(sections)) {
+    if (entry.kind !== "file" || entry.content.form !== "segments") continue;
+    for (const segment of entry.content.segments) if (segment.kind === "data") yield segment.id;
+  }
+}
+
+function* idsOfRange(ids: Buffer): Generator<Buffer> {
+  for (let start = 0; start < ids.length; start += ID_BYTES) {
+    const id = ids.subarray(start, start + ID_BYTES);
+    if (!id.equals(NO_ID)) yield id;
   }
 }
 
