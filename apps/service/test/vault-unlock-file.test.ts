@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmod, link, mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, link, mkdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { isAppError, systemRandomness } from "@holdfast/kernel";
@@ -56,7 +56,7 @@ suite("unlock file", { skip: process.platform === "win32" }, () => {
 
   test("is refused as a symbolic link", () =>
     withPlace(async (place) => {
-      using _made = await createUnlockFile(place, systemRandomness);
+      (await createUnlockFile(place, systemRandomness)).wipe();
       await rename(place.path, `${place.path}.real`);
       await symlink(`${place.path}.real`, place.path);
       await refused(readUnlockFile(place), /symbolic link/u);
@@ -88,8 +88,7 @@ suite("unlock file", { skip: process.platform === "win32" }, () => {
 
   test("is refused when it belongs to somebody else", { skip: process.getuid?.() !== 0 }, () =>
     withPlace(async (place) => {
-      using _made = await createUnlockFile(place, systemRandomness);
-      const { chown } = await import("node:fs/promises");
+      (await createUnlockFile(place, systemRandomness)).wipe();
       await chown(place.path, 12_345, 0);
       await refused(readUnlockFile(place), /another user/u);
     }),
@@ -98,7 +97,7 @@ suite("unlock file", { skip: process.platform === "win32" }, () => {
   test("is refused when it is missing, a folder, cut, longer or changed", () =>
     withPlace(async (place) => {
       await refused(readUnlockFile(place), /is missing/u);
-      using _made = await createUnlockFile(place, systemRandomness);
+      (await createUnlockFile(place, systemRandomness)).wipe();
       const bytes = await readFile(place.path);
       for (const changed of [
         bytes.subarray(1),

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "@holdfast/kernel";
 import { sql } from "kysely";
+import { AUDIT_END_LOCK } from "../database/audit-end-lock.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { AuditEntry, AuditLog } from "./audit.ts";
@@ -33,9 +34,6 @@ export interface WrittenAuditLog extends AuditLog {
   /** Signs the newest row unless it is signed; to be called every hour and at each stop. Undefined: there is no row. */
   readonly checkpoint: () => Promise<SignedCheckpoint | undefined>;
 }
-
-/** Of the lock by which processes of the service on PostgreSQL append one after the other: "audit" in ASCII. */
-const LOCK_NUMBER = 0x61_75_64_69_74;
 
 export function createAuditLog(dependencies: AuditLogDependencies): WrittenAuditLog {
   const { database } = dependencies;
@@ -82,12 +80,12 @@ async function append(
 }
 
 /**
- * On PostgreSQL transactions are serializable: two that append at once conflict at the end of the chain, and one is repeated.
- * The lock lets the second wait for the first instead of doing all its work in vain.
+ * On PostgreSQL transactions are serializable: of two that append at once one is repeated. The lock lets it wait for the other
+ * instead of doing all its work in vain; when it is repeated it has the lock from its beginning (open-postgres.ts).
  */
 async function lockChain(database: Database, transaction: Transaction): Promise<void> {
   if (database.kind !== "postgres") return;
-  await sql`select pg_advisory_xact_lock(${LOCK_NUMBER})`.execute(transaction);
+  await sql`select pg_advisory_xact_lock(${AUDIT_END_LOCK})`.execute(transaction);
 }
 
 async function checkpointNewest(

@@ -46,7 +46,8 @@ export function auditRoutes({ database, vault }: AuditRouteDependencies): AnyRou
   ];
 }
 
-async function showVerification(db: Db, publicKey: Buffer): Promise<AuditVerificationView> {
+/** Verifies, and says what to keep elsewhere. */
+export async function showVerification(db: Db, publicKey: Buffer): Promise<AuditVerificationView> {
   const { rows, checkpoints, signedTo, problem } = await verifyAudit(db, publicKey);
   const head = await db
     .selectFrom("audit_checkpoints")

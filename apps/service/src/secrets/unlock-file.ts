@@ -48,7 +48,7 @@ export async function createUnlockFile(place: UnlockFilePlace, randomness: Rando
   try {
     file = await open(place.path, flags, 0o600);
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return readUnlockFile(place);
+    if (codeOf(error) === "EEXIST") return await readUnlockFile(place);
     throw refused(place, `cannot be made (${codeOf(error)})`, "Choose another place with --unlock-file.");
   }
   try {
@@ -58,7 +58,7 @@ export async function createUnlockFile(place: UnlockFilePlace, randomness: Rando
     await file.close();
   }
   await syncFolder(dirname(place.path));
-  return readUnlockFile(place);
+  return await readUnlockFile(place);
 }
 
 /**
