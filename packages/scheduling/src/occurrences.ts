@@ -2,14 +2,15 @@
  * When a calendar's local times come in a time zone, also on days on which the clock is changed.
  *
  * The policy is that of cron(8) of Debian and cronie ("jobs that run at a specific time" and those "with a granularity
- * greater than one hour" against jobs that "run more frequently") and of `cron -s` of FreeBSD:
+ * greater than one hour" against jobs that "run more frequently"); `cron -s` of FreeBSD draws the same line:
  *
  * - A rule with a run in every hour of the day follows elapsed time. It runs at each instant whose local time it names:
  *   in both passes of a repeated hour, and not for local times that are skipped.
  * - Any other rule runs once for each local time that it names: the first time the clock shows a repeated one, and for
  *   a skipped one at the instant at which the clock is set forward. Several skipped ones are one run.
  *
- * Unlike cron, this makes no difference between changes of up to three hours and longer ones (a zone that skips a date).
+ * Unlike cron, this makes no difference between changes of up to three hours and longer ones (a zone that skips a date),
+ * nor between ways to write the same times (`*` and `0-23`).
  *
  * @module
  */

@@ -47,7 +47,15 @@ export function createWindowClock(window: BackupWindow | undefined, zone: TimeZo
   if (window === undefined) return ALWAYS;
   const week = toWeek(window);
   if (week.every(isWholeDay)) return ALWAYS;
-  return { at: (instant) => findStretch(week, zone, instant) };
+  let last: WindowStretch | undefined; // questions about one run are mostly about one stretch
+  return {
+    at(instant) {
+      if (last === undefined || instant < last.start || instant >= last.end) {
+        last = findStretch(week, zone, instant);
+      }
+      return last;
+    },
+  };
 }
 
 /** Open minutes per weekday, Sunday first; ranges ascend and neither overlap nor touch. */

@@ -229,7 +229,7 @@ suite("validation", () => {
 });
 
 suite("hostile values", () => {
-  const BUDGET_MS = 2000;
+  const BUDGET_MS = 10_000;
 
   function within(work: () => void): void {
     const start = performance.now();
