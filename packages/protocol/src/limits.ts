@@ -19,4 +19,11 @@ export const ENROLL_PATH = "/agent/v1/enroll";
 export const CHANNEL_SUBPROTOCOL = "holdfast.agent.1";
 
 /** Why a channel was closed (RFC 6455, section 7.4.2: 4000 to 4999 are for applications). */
-export const CLOSE_CODES = { disabled: 4001, version: 4002, replaced: 4003, stopping: 4004 } as const;
+export const CLOSE_CODES = {
+  disabled: 4001,
+  version: 4002,
+  replaced: 4003,
+  stopping: 4004,
+  /** The client certificate has ended: connect again with the renewed one. */
+  certificate: 4005,
+} as const;

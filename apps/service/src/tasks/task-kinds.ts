@@ -38,8 +38,13 @@ export interface TaskKinds {
   readonly describe: (db: Db, task: TaskRow) => Promise<AgentTask>;
   /** What this task needs and no more. @throws AppError: the lease is refused with it. */
   readonly grant: (db: Db, task: TaskRow) => Promise<Grant>;
-  /** In the transaction that ends the task: records copies, starts what follows. */
+  /**
+   * In the transaction that ends the task: records copies, starts what follows. A success is told again when a device that was given up
+   * had finished its attempt nevertheless: recording has to bear that.
+   */
   readonly ended: (transaction: Transaction, task: TaskRow, end: TaskEnd) => Promise<void>;
+  /** How long a task that failed waits for its next attempt; `task.attempt` counts those made. Default: from 1 minute, doubled each time. */
+  readonly retryDelayMs?: (db: Db, task: TaskRow) => Promise<number>;
 }
 
 export interface NewTask {

@@ -1,0 +1,220 @@
+/**
+ * Gives queued tasks to devices, each exactly once: the row itself decides among several processes.
+ *
+ * @module
+ */
+import { suiteByCode } from "@holdfast/crypto";
+import { AppError, type Clock, type ErrorRecord, newId, type Randomness, toErrorRecord } from "@holdfast/kernel";
+import { agentTask, type AgentTask, FRAME_BYTES_MAX, type TaskKind } from "@holdfast/protocol";
+import type { Database, Transaction } from "../database/database.ts";
+import { isUnreachable } from "../database/failures.ts";
+import { type DeviceRow, findDevice, methodsOf } from "../devices/device-rows.ts";
+import { ACTIVE_RUN_STATES, type EndDependencies, endTask } from "./run-end.ts";
+import type { TaskKinds, TaskRow } from "./task-kinds.ts";
+
+export interface GiveOutDependencies extends EndDependencies {
+  readonly database: Database;
+  readonly kinds: TaskKinds;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  /** Of this process. */
+  readonly processId: string;
+}
+
+export interface GivenRun {
+  readonly run: string;
+  readonly deviceId: string;
+  readonly task: AgentTask;
+}
+
+/** Somebody waits for these; they pass by what takes hours. */
+const SHORT_KINDS: readonly TaskKind[] = ["storage.test", "browse", "copies"];
+const LANES = [
+  { short: false, runsMax: 2 },
+  { short: true, runsMax: 4 },
+] as const;
+
+/** Those of these devices for which tasks wait. */
+export async function devicesWithTasks(
+  { database, clock }: GiveOutDependencies,
+  connected: ReadonlySet<string>,
+): Promise<string[]> {
+  if (connected.size === 0) return [];
+  const waiting = await database.db
+    .selectFrom("tasks")
+    .select("device_id")
+    .distinct()
+    .where("state", "=", "queued")
+    .where("not_before", "<=", clock.now())
+    .execute();
+  return waiting.map(({ device_id: id }) => id).filter((id) => connected.has(id));
+}
+
+/** Gives a device as many tasks as it may have at a time. @returns what the device is to be told. */
+export async function giveOutTo(dependencies: GiveOutDependencies, deviceId: string): Promise<GivenRun[]> {
+  const given: GivenRun[] = [];
+  for (const { short, runsMax } of LANES) {
+    const free = runsMax - (await countRuns(dependencies, deviceId, short));
+    if (free <= 0) continue;
+    for (const task of await nextTasks(dependencies, deviceId, short, free)) {
+      const run = await giveOut(dependencies, task);
+      if (run !== undefined) given.push(run);
+    }
+  }
+  return given;
+}
+
+async function countRuns(
+  { database }: GiveOutDependencies,
+  deviceId: string,
+  short: boolean,
+): Promise<number> {
+  const { count } = await database.db
+    .selectFrom("runs")
+    .innerJoin("tasks", "tasks.id", "runs.task_id")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where("runs.device_id", "=", deviceId)
+    .where("runs.state", "in", ACTIVE_RUN_STATES)
+    .where("tasks.kind", short ? "in" : "not in", SHORT_KINDS)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
+async function nextTasks(
+  { database, clock }: GiveOutDependencies,
+  deviceId: string,
+  short: boolean,
+  limit: number,
+): Promise<TaskRow[]> {
+  return database.db
+    .selectFrom("tasks")
+    .selectAll()
+    .where("state", "=", "queued")
+    .where("device_id", "=", deviceId)
+    .where("not_before", "<=", clock.now())
+    .where("kind", short ? "in" : "not in", SHORT_KINDS)
+    .orderBy("not_before")
+    .orderBy("id")
+    .limit(limit)
+    .execute();
+}
+
+/** @returns undefined when the task could not be given out: it has failed, or another process was faster. */
+async function giveOut(dependencies: GiveOutDependencies, task: TaskRow): Promise<GivenRun | undefined> {
+  const { database, clock, randomness } = dependencies;
+  let described: AgentTask;
+  try {
+    described = await describeFor(dependencies, task);
+  } catch (error) {
+    if (isOfDatabase(error)) throw error;
+    await database.transaction((transaction) =>
+      failQueued(dependencies, transaction, task, toErrorRecord(error)),
+    );
+    return undefined;
+  }
+  const run = newId("run", clock, randomness);
+  const isGiven = await database.transaction((transaction) =>
+    markGiven(dependencies, transaction, task, run),
+  );
+  return isGiven ? { run, deviceId: task.device_id, task: described } : undefined;
+}
+
+/**
+ * The task as its device will get it.
+ *
+ * @throws AppError what `TaskKinds.describe` throws; `ERR_METHOD_UNSUPPORTED`; `ERR_USAGE` when it is too large.
+ */
+export async function describeFor(
+  { database, kinds }: Pick<GiveOutDependencies, "database" | "kinds">,
+  task: TaskRow,
+): Promise<AgentTask> {
+  const described = agentTask.parse(await kinds.describe(database.db, task));
+  checkMethod(described, await findDevice(database.db, task.device_id));
+  if (Buffer.byteLength(JSON.stringify(described)) > FRAME_BYTES_MAX - 1024) {
+    throw new AppError("ERR_USAGE", "The task is too large to be sent to its device.", {
+      subject: task.id,
+      remedy: "Give fewer or shorter paths.",
+    });
+  }
+  return described;
+}
+
+/** Before anything is given out (docs/protocol.md, section 4). */
+function checkMethod(task: AgentTask, device: DeviceRow): void {
+  if (!("repository" in task)) return;
+  const { method } = suiteByCode(task.repository.suite);
+  if (method === null || methodsOf(device).has(method)) return;
+  const name = method === "gcm" ? "AES-GCM" : "AES-CBC";
+  const plan = task.plan === undefined ? "The task" : `The plan “${task.plan.name}”`;
+  throw new AppError(
+    "ERR_METHOD_UNSUPPORTED",
+    `${plan} needs ${name}, which the device “${device.name}” does not support.`,
+    {
+      subject: device.id,
+      remedy:
+        method === "gcm"
+          ? "Clone the plan, choose AES-CBC in the clone, and use the clone for this device; restore existing copies on another device."
+          : "Update the agent on the device, or choose another device.",
+    },
+  );
+}
+
+async function markGiven(
+  { clock, processId }: GiveOutDependencies,
+  transaction: Transaction,
+  task: TaskRow,
+  run: string,
+): Promise<boolean> {
+  const now = clock.now();
+  const device = await transaction
+    .selectFrom("devices")
+    .select(["process_id", "disabled"])
+    .where("id", "=", task.device_id)
+    .executeTakeFirst();
+  // The device has dialled another process, or may have nothing any more.
+  if (device?.process_id !== processId || device.disabled === 1) return false;
+  const updated = await transaction
+    .updateTable("tasks")
+    .set({ state: "running", run_id: run, attempt: task.attempt + 1, started_at: task.started_at ?? now })
+    .where("id", "=", task.id)
+    .where("state", "=", "queued")
+    .where("attempt", "=", task.attempt)
+    .executeTakeFirst();
+  if (updated.numUpdatedRows !== 1n) return false;
+  await transaction
+    .insertInto("runs")
+    .values({
+      id: run,
+      task_id: task.id,
+      device_id: task.device_id,
+      state: "given",
+      given_at: now,
+      started_at: null,
+      ended_at: null,
+      last_event: 0,
+      progress: null,
+    })
+    .execute();
+  return true;
+}
+
+async function failQueued(
+  dependencies: GiveOutDependencies,
+  transaction: Transaction,
+  { id }: TaskRow,
+  error: ErrorRecord,
+): Promise<void> {
+  const task = await transaction
+    .selectFrom("tasks")
+    .selectAll()
+    .where("id", "=", id)
+    .where("state", "=", "queued")
+    .executeTakeFirst();
+  if (task !== undefined) await endTask(dependencies, transaction, task, { state: "failed", error });
+}
+
+/** Not a fault of the task: it is tried again. */
+export function isOfDatabase(error: unknown): boolean {
+  if (error instanceof AppError) return error.code.startsWith("ERR_DATABASE_");
+  return isUnreachable(error);
+}
