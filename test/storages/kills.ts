@@ -91,11 +91,8 @@ export async function backupGivesUp(scene: Scene): Promise<void> {
   });
   const tookMs = performance.now() - killedMs;
   const [named = ""] = hasty.split("?");
-  assertError(
-    outcome,
-    6,
-    new RegExp(`${RegExp.escape(named)}.* (Gave up after|Nothing was answered for) `, "u"),
-  );
+  assertError(outcome, 6, /Gave up after|Nothing was answered for/u);
+  assert(outcome.stderr.includes(named), outcome.stderr);
   assert(tookMs < RETRY_SECONDS * 1000 + MARGIN_MS, `${String(tookMs)} ms`);
   await startServer(scene);
   assert.equal(await countObjects(scene, FOLDER, "copies/"), 1);

@@ -21,6 +21,8 @@ export interface Door {
   readonly port: number;
   /** @param port of a proxy in front of it. */
   readonly url: (folder: string, port?: number) => string;
+  /** Bytes that were changed on their way to the server are refused by it, or by the connection. */
+  readonly noticesChanges: boolean;
 }
 
 export interface PlaceServer extends AsyncDisposable {
@@ -77,6 +79,7 @@ async function startSftp(): Promise<PlaceServer> {
         const url = server.url(`${server.folder}/${folder}`).replace(own, `:${String(port)}/`);
         return withSetting(url, `fingerprint=${fingerprint}`);
       },
+      noticesChanges: true,
     },
     credentials: { keyFile: server.keyFile },
     kill: () => server.kill(),
@@ -98,8 +101,9 @@ async function startWebdav(): Promise<PlaceServer> {
     door: {
       port: server.port,
       url: (folder, port) => withSetting(server.url(folder, port), `ca=${encodeURIComponent(ca)}`),
+      noticesChanges: true,
     },
-    openDoor: { port: plain.port, url: (folder, port) => plain.url(folder, port) },
+    openDoor: { port: plain.port, url: (folder, port) => plain.url(folder, port), noticesChanges: false },
     credentials,
     kill: () => server.kill(),
     start: () => server.start(),
@@ -112,8 +116,13 @@ async function startSmb(): Promise<PlaceServer> {
   const url = (folder: string, port = server.port): string =>
     `smb://127.0.0.1:${String(port)}/storage/${folder}`;
   return {
-    door: { port: server.port, url: (folder, port) => withSetting(url(folder, port), "encrypt=required") },
-    openDoor: { port: server.port, url },
+    door: {
+      port: server.port,
+      url: (folder, port) => withSetting(url(folder, port), "encrypt=required"),
+      noticesChanges: true,
+    },
+    // Every connection is signed.
+    openDoor: { port: server.port, url, noticesChanges: true },
     credentials: { user: SMB_USER, password: server.password },
     kill: () => Promise.resolve(server.kill()),
     start: () => server.start(),
@@ -133,6 +142,8 @@ async function startS3(): Promise<PlaceServer> {
       if (port !== undefined) behind.port = String(port);
       return `s3://holdfast-command/${folder}?region=default&endpoint=${behind.origin}${more}`;
     },
+    // The digest of every body is signed.
+    noticesChanges: true,
   });
   const servers = stack.move();
   return {

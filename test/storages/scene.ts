@@ -18,9 +18,13 @@ import {
   summaryOf,
 } from "../../apps/command/test/run-holdfast.ts";
 import type { Direction, FaultProxy } from "../../packages/storage/test/servers/fault-proxy.ts";
+import { shareCompiledCode } from "../compile-cache.ts";
 import { patternedBytes } from "./patterned-bytes.ts";
 import type { Door, PlaceServer } from "./places.ts";
 import { withSetting } from "./places.ts";
+
+// Every run of the command is a process, and loads the same.
+shareCompiledCode();
 
 const DOWN_MS = 2000;
 const LARGE_BYTES = 50_000_000;
@@ -60,7 +64,10 @@ export function urlOf({ door, proxy }: Scene, folder: string, ...settings: reado
 export function start(scene: Scene, words: readonly string[]): ChildProcess {
   const file = scene.credentialsFile;
   const more = words[0] === "replicate" ? ["--target-credentials", file] : [];
-  return scene.bench.start([...words, ...more], { env: { HOLDFAST_CREDENTIALS_FILE: file } });
+  const compiled = process.env["NODE_COMPILE_CACHE"] ?? "";
+  return scene.bench.start([...words, ...more], {
+    env: { HOLDFAST_CREDENTIALS_FILE: file, NODE_COMPILE_CACHE: compiled },
+  });
 }
 
 export function run(scene: Scene, words: readonly string[]): Promise<Outcome> {

@@ -45,6 +45,12 @@ type Callback = (...values: readonly unknown[]) => unknown;
 /** The library, or koffi, is not there, or too old. */
 export class LibraryError extends Error {}
 
+/**
+ * Rights are looked at when a file is opened. A server that denies one of these afterwards has got a request whose signature
+ * does not match (MS-SMB2 3.3.5.2.4): it was altered on its way.
+ */
+const OF_OPEN_FILE: ReadonlySet<string> = new Set(["smbc_fstat", "smbc_read", "smbc_write", "smbc_close"]);
+
 /** One context, for one connection. Calls throw {@link CallError}. */
 export class SmbLibrary {
   readonly #koffi: typeof Koffi;
@@ -278,7 +284,8 @@ export class SmbLibrary {
   }
 
   #failure(call: string): CallError {
-    return new CallError(call, errnoName(this.#koffi.errno()));
+    const errno = errnoName(this.#koffi.errno());
+    return new CallError(call, errno === "EACCES" && OF_OPEN_FILE.has(call) ? "EIO" : errno);
   }
 }
 
