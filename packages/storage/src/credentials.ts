@@ -11,6 +11,7 @@ const TEXTS = [
   "password",
   "bearer",
   "keyFile",
+  "privateKey",
   "passphrase",
   "accessKeyId",
   "secretAccessKey",

@@ -63,8 +63,9 @@ async function openSftpDriver({ url, settings, create, credentials }: Opening): 
     ...(create === undefined ? {} : { create }),
     ...(fingerprints.length === 0 ? {} : { fingerprints }),
     credentials: async () => {
-      const { keyFile, passphrase, password } = await given(credentials);
+      const { keyFile, privateKey, passphrase, password } = await given(credentials);
       return {
+        ...(privateKey === undefined ? {} : { keys: [privateKey] }),
         ...(keyFile === undefined ? {} : { keyFiles: [keyFile] }),
         ...(passphrase === undefined ? {} : { passphrase }),
         ...(password === undefined ? {} : { password }),
