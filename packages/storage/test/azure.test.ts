@@ -229,6 +229,17 @@ suite("Azure: rights", () => {
     await assert.rejects(withRights("rwdc"), denied);
   });
 
+  test("to create are enough to store what is not too large, and nothing is overwritten by them", async () => {
+    const [ownerDriver, driverOfMaker] = await withRights("rlc");
+    await using owner = ownerDriver;
+    await using maker = driverOfMaker;
+    assert.equal(await put(maker, "b", "x"), "created");
+    assert.equal(await put(maker, "a", "other"), "exists");
+    await assert.rejects(put(maker, "large", new Uint8Array(2 * MEBIBYTE)), denied);
+    await assert.rejects(maker.delete("a", never), denied);
+    assert.equal((await owner.get("a", undefined, never)).toString(), "hello");
+  });
+
   test("to delete are not needed by who only makes backups", async () => {
     const [ownerDriver, driverOfMaker] = await withRights("rwlc");
     await using owner = ownerDriver;

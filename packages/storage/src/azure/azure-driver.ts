@@ -42,6 +42,7 @@ const PERHAPS_TAKEN: ReadonlySet<string> = new Set([
   "BlobImmutableDueToPolicy",
   "BlobImmutableDueToLegalHold",
   "UnauthorizedBlobOverwrite",
+  "AuthorizationPermissionMismatch",
   "InvalidBlockList",
   "InvalidBlobOrBlock",
 ]);

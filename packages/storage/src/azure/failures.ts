@@ -31,7 +31,7 @@ const denied: Meaning = {
   code: "ERR_STORAGE_DENIED",
   reason: "the storage does not allow it",
   remedy:
-    "Give the SAS the rights rwdlc (read, write, delete, list, create), and check the account's rules for networks.",
+    "Give the SAS the rights rdlc (read, delete, list, create), and check the account's rules for networks.",
 };
 const keysForbidden: Meaning = {
   code: "ERR_STORAGE_DENIED",
