@@ -9,10 +9,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import {
   ContainerClient,
   ContainerSASPermissions,
@@ -128,7 +128,7 @@ class Azurite implements AzureServer {
     const child = spawn(
       process.execPath,
       [
-        createRequire(import.meta.url).resolve("azurite/dist/src/blob/main.js"),
+        fileURLToPath(import.meta.resolve("azurite/dist/src/blob/main.js")),
         "--blobHost=127.0.0.1",
         `--blobPort=${String(this.port)}`,
         `--location=${this.#folder}`,
