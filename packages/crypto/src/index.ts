@@ -18,6 +18,7 @@ export {
   checkArgon2Parameters,
   stretchPassphrase,
 } from "./passphrase.ts";
+export { hashPassword, isHashOutdated, verifyPassword } from "./password-hash.ts";
 export { BOX_OVERHEAD_BYTES, openBox, sealBox } from "./sealed-box.ts";
 export { secretBuffer, SecretBytes } from "./secret.ts";
 export {

@@ -62,30 +62,53 @@ export function stretchPassphrase(
   salt: Uint8Array,
   parameters: Argon2Parameters,
 ): Buffer {
+  const options = optionsOf(passphrase, salt, parameters);
+  try {
+    return crypto.argon2Sync("argon2id", options);
+  } catch (error) {
+    throw explain(error, parameters);
+  } finally {
+    options.message.fill(0);
+  }
+}
+
+/** {@link stretchPassphrase} on another thread, for who must not stand still meanwhile. */
+export async function stretchBeside(
+  passphrase: Uint8Array,
+  salt: Uint8Array,
+  parameters: Argon2Parameters,
+): Promise<Buffer> {
+  const options = optionsOf(passphrase, salt, parameters);
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  try {
+    crypto.argon2("argon2id", options, (error, key) => {
+      if (error === null) resolve(key);
+      else reject(error);
+    });
+    return await promise;
+  } catch (error) {
+    throw explain(error, parameters);
+  } finally {
+    options.message.fill(0);
+  }
+}
+
+function optionsOf(passphrase: Uint8Array, salt: Uint8Array, parameters: Argon2Parameters) {
   assert(salt.length === SALT_BYTES);
   const { memoryKiB, passes, lanes } = checkArgon2Parameters(parameters);
   if (typeof crypto.argon2Sync !== "function") throw unsupported();
-  const message = normalise(passphrase);
-  try {
-    return crypto.argon2Sync("argon2id", {
-      message,
-      nonce: salt,
-      memory: memoryKiB,
-      passes,
-      parallelism: lanes,
-      tagLength: KEY_BYTES,
-    });
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ERR_CRYPTO_ARGON2_NOT_SUPPORTED") {
-      throw unsupported(error);
-    }
-    throw new AppError("ERR_FAILED", "The key of the passphrase could not be computed.", {
-      remedy: `Argon2id needs ${String(Math.ceil(memoryKiB / 1024))} MiB of free memory here.`,
-      cause: error,
-    });
-  } finally {
-    message.fill(0);
+  const cost = { memory: memoryKiB, passes, parallelism: lanes, tagLength: KEY_BYTES };
+  return { message: normalise(passphrase), nonce: salt, ...cost };
+}
+
+function explain(error: unknown, { memoryKiB }: Argon2Parameters): AppError {
+  if (error instanceof Error && "code" in error && error.code === "ERR_CRYPTO_ARGON2_NOT_SUPPORTED") {
+    return unsupported(error);
   }
+  return new AppError("ERR_FAILED", "The key of the passphrase could not be computed.", {
+    remedy: `Argon2id needs ${String(Math.ceil(memoryKiB / 1024))} MiB of free memory here.`,
+    cause: error,
+  });
 }
 
 function normalise(passphrase: Uint8Array): Buffer {
