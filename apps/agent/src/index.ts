@@ -1,2 +1,6 @@
 // The public surface of this package.
-export {};
+export { type AgentOptions, runAgent } from "./agent.ts";
+export type { AgentLog } from "./agent-log.ts";
+export { enroll, type Enrolled, type EnrolOptions } from "./enrolment/enroll.ts";
+export { defaultStateDir } from "./platform/platform.ts";
+export { agentStatus, type AgentStatus } from "./status.ts";

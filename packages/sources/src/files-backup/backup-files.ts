@@ -252,6 +252,7 @@ class FilesBackup {
     const { storage, cacheDir } = this.#repository.ports;
     const config = storage.localPath("config");
     const folders = [
+      ...(this.#request.ownFolders ?? []),
       ...(config === undefined ? [] : [dirname(config)]),
       ...(cacheDir === undefined ? [] : [cacheDir]),
     ];

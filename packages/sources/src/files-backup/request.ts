@@ -30,6 +30,8 @@ export interface BackupRequest {
   readonly selection: Selection;
   /** Do not enter folders on another file system than the path that was asked for. */
   readonly oneFileSystem: boolean;
+  /** Folders that are kept without their content, such as the one with this program's own keys. */
+  readonly ownFolders?: readonly string[];
   readonly host: string;
   readonly tags: readonly string[];
   readonly name?: string;

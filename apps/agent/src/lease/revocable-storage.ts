@@ -1,0 +1,96 @@
+/**
+ * A storage that a run holds as long as it may: after that no call gets through any more, whoever still makes it. So keys can
+ * be overwritten at once, and nothing is ever stored under keys of zeros.
+ *
+ * @module
+ */
+import { type AppError, type Clock, systemClock } from "@holdfast/kernel";
+import type { ByteRange, ObjectInfo, PutOptions, Storage, StorageCapabilities } from "@holdfast/storage";
+
+export class RevocableStorage implements Storage {
+  readonly location: string;
+  readonly capabilities: StorageCapabilities;
+  readonly #storage: Storage;
+  readonly #pace: Pace | undefined;
+  #reason: AppError | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** @param bytesPerSecond what may be stored on average; no limit when undefined. */
+  constructor(storage: Storage, bytesPerSecond?: number, clock: Clock = systemClock) {
+    this.#storage = storage;
+    this.location = storage.location;
+    this.capabilities = storage.capabilities;
+    this.#pace = bytesPerSecond === undefined ? undefined : new Pace(bytesPerSecond, clock);
+  }
+
+  /** From now on every call fails with this reason, and what is under way is given up. */
+  revoke(reason: AppError): void {
+    this.#reason ??= reason;
+    void this.#close().catch(() => undefined);
+  }
+
+  async put(name: string, bytes: Uint8Array, options?: PutOptions): Promise<"created" | "exists"> {
+    await this.#pace?.wait(bytes.length, options?.signal);
+    return this.#use().put(name, bytes, options);
+  }
+
+  async get(name: string, range?: ByteRange, signal?: AbortSignal): Promise<Buffer> {
+    return this.#use().get(name, range, signal);
+  }
+
+  async *list(prefix: string, signal?: AbortSignal): AsyncIterable<ObjectInfo> {
+    for await (const object of this.#use().list(prefix, signal)) {
+      yield object;
+      this.#use();
+    }
+  }
+
+  async stat(name: string): Promise<ObjectInfo | null> {
+    return this.#use().stat(name);
+  }
+
+  async delete(name: string): Promise<void> {
+    return this.#use().delete(name);
+  }
+
+  async free(): Promise<number | null> {
+    return this.#use().free();
+  }
+
+  localPath(name: string): string | undefined {
+    return this.#use().localPath(name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+  }
+
+  #use(): Storage {
+    if (this.#reason !== undefined) throw this.#reason;
+    return this.#storage;
+  }
+
+  #close(): Promise<void> {
+    this.#closing ??= Promise.resolve(this.#storage[Symbol.asyncDispose]());
+    return this.#closing;
+  }
+}
+
+/** Each transfer waits until those before it would have ended at this speed. */
+class Pace {
+  readonly #bytesPerMs: number;
+  readonly #clock: Clock;
+  #freeMs = 0;
+
+  constructor(bytesPerSecond: number, clock: Clock) {
+    this.#bytesPerMs = bytesPerSecond / 1000;
+    this.#clock = clock;
+  }
+
+  async wait(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+    const now = this.#clock.monotonic();
+    const begin = Math.max(now, this.#freeMs);
+    this.#freeMs = begin + bytes / this.#bytesPerMs;
+    if (begin > now) await this.#clock.sleep(begin - now, signal);
+  }
+}

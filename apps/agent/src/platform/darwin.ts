@@ -1,0 +1,10 @@
+import { join } from "node:path";
+import type { PlatformModule } from "./platform.ts";
+
+/** Without AES-GCM: a task that needs it fails before anything is read or written. */
+export const DARWIN: PlatformModule = {
+  system: "darwin",
+  methods: ["cbc"],
+  hasModes: true,
+  stateDir: ({ isRoot, home }) => join(isRoot ? "/" : home, "Library/Application Support/Holdfast/agent"),
+};

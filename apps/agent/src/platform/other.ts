@@ -1,0 +1,10 @@
+import { join } from "node:path";
+import type { PlatformModule } from "./platform.ts";
+
+/** Systems that nobody has tried. */
+export const OTHER: PlatformModule = {
+  system: "other",
+  methods: ["gcm", "cbc"],
+  hasModes: true,
+  stateDir: ({ isRoot, home }) => (isRoot ? "/var/db/holdfast/agent" : join(home, ".holdfast/agent")),
+};

@@ -1,0 +1,103 @@
+/** `backup`: creates the repository if it is missing, then makes a copy. It gets no key that could read one. */
+import { posix } from "node:path";
+import { AppError, isAppError } from "@holdfast/kernel";
+import type { CatalogueCopy, RepositoryRef, TaskOf } from "@holdfast/protocol";
+import { readConfig, type Repository, storePreparedObjects } from "@holdfast/repository";
+import { backupFiles, type BackupResult, createSelection } from "@holdfast/sources";
+import type { Storage } from "@holdfast/storage";
+import { withHooks } from "../hooks/with-hooks.ts";
+import { version } from "../version.ts";
+import { boundedTexts } from "./bounded-results.ts";
+import { knownFields } from "./progress-fields.ts";
+import { openTaskRepository, type TaskContext, type TaskRunner } from "./task-context.ts";
+
+export const backup: TaskRunner<"backup"> = (task, context) =>
+  withHooks(task, context, async () => {
+    const paths = task.paths.map(absolutePath);
+    const { bytesPerSecond } = task;
+    const use = { create: true, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) };
+    const storage = await context.openStorage(task.repository.storage, use);
+    await createIfMissing(storage, task.repository, context);
+    const repository = await openTaskRepository(context, storage, task.repository);
+    const result = await makeCopy(repository, task, paths, context);
+    const { filesNew, filesChanged, filesUnchanged, bytesRead, bytesAdded, bytesStored } = result;
+    const counts = { filesNew, filesChanged, filesUnchanged, bytesRead, bytesAdded, bytesStored };
+    return {
+      copy: catalogueEntry(result, task, context),
+      ...counts,
+      seconds: result.seconds,
+      warnings: result.warnings,
+    };
+  });
+
+function makeCopy(
+  repository: Repository,
+  task: TaskOf<"backup">,
+  paths: readonly Buffer[],
+  context: TaskContext,
+): Promise<BackupResult> {
+  const { oneFileSystem, tags, name } = task;
+  return backupFiles(repository, {
+    paths,
+    selection: createSelection({ exclude: task.exclude, oneFileSystem, roots: paths }),
+    oneFileSystem,
+    ownFolders: [context.stateDir],
+    host: context.host,
+    tags: [...new Set(tags)],
+    ...(name === undefined ? {} : { name }),
+    program: `holdfast agent ${version()}`,
+    compressionLevel: task.compression,
+    signal: context.signal,
+    onProgress: ({ files, bytes, filesExpected, bytesExpected, bytesPerSecond }) => {
+      const totals = { filesTotal: filesExpected, bytesTotal: bytesExpected };
+      context.progress(knownFields({ files, bytes, ...totals, bytesPerSecond }));
+    },
+    onWarning: context.warn,
+  });
+}
+
+/** What the first backup of a plan finds is an empty place; the service has made the repository already. */
+async function createIfMissing(
+  storage: Storage,
+  { prepared }: RepositoryRef,
+  context: TaskContext,
+): Promise<void> {
+  try {
+    await readConfig(storage);
+  } catch (error) {
+    if (!isAppError(error, "ERR_REPOSITORY_MISSING") || prepared.length === 0) throw error;
+    const objects = prepared.map(({ name, bytes }) => ({ name, bytes: Buffer.from(bytes, "base64") }));
+    // The slots first and the config last, each only if absent: two devices may do this at once.
+    if ((await storePreparedObjects(storage, objects)) === "created") {
+      context.log("info", `Made the repository in ${storage.location}.`);
+    }
+  }
+}
+
+function catalogueEntry(result: BackupResult, task: TaskOf<"backup">, { host }: TaskContext): CatalogueCopy {
+  const { copyId, timeMs, size } = result;
+  if (copyId === undefined || timeMs === undefined || size === undefined)
+    throw new Error("a backup made no copy");
+  return {
+    id: copyId,
+    time: timeMs,
+    host,
+    kind: "files",
+    ...(task.name === undefined ? {} : { name: task.name }),
+    paths: boundedTexts(task.paths),
+    tags: [...new Set(task.tags)],
+    size,
+    files: result.filesNew + result.filesChanged + result.filesUnchanged,
+  };
+}
+
+/** Normalized: `/srv/./data/` and `/srv/data` are the same source. @throws AppError `ERR_USAGE`. */
+function absolutePath(path: string): Buffer {
+  if (!path.startsWith("/") || path.includes("\0")) {
+    throw new AppError("ERR_USAGE", `${path} is no absolute path of this device.`, {
+      subject: path,
+      remedy: "Change the paths of the plan.",
+    });
+  }
+  return Buffer.from(posix.resolve(path), "utf8");
+}
