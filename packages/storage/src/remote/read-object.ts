@@ -7,6 +7,7 @@ import { Readable } from "node:stream";
 import { AppError } from "@holdfast/kernel";
 import type { ByteRange } from "../contract.ts";
 import { tooShort } from "../reading.ts";
+import { noteBuffers } from "./collection.ts";
 import { TransportFailure } from "./transport-failure.ts";
 
 /** Larger objects are read in ranges. */
@@ -97,6 +98,7 @@ export async function readExactly(body: Readable, length: number): Promise<Buffe
     if (chunk.length === length) bytes = Buffer.from(chunk.buffer, chunk.byteOffset, length);
     else (bytes ??= Buffer.allocUnsafeSlow(length)).set(chunk, filled);
     filled += chunk.length;
+    noteBuffers(chunk.length);
   }
   if (filled === length) return bytes ?? Buffer.alloc(0);
   throw new TransportFailure("ERR_STORAGE_UNREACHABLE", "the answer ended too early");

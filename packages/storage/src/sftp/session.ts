@@ -244,7 +244,13 @@ export class SftpSession {
     }
   }
 
+  /** What is asked in one turn goes to the system in one call: the library makes three writes of each packet. */
   #ask(send: (done: Done) => void): Promise<unknown> {
+    const { socket } = this.#parts;
+    socket.cork();
+    process.nextTick(() => {
+      socket.uncork();
+    });
     return this.#requests.ask(send);
   }
 }

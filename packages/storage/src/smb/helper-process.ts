@@ -11,6 +11,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { AppError } from "@holdfast/kernel";
 import { cancelled } from "../cancel.ts";
+import { noteBuffers } from "../remote/collection.ts";
 import { type Done, encodeFrame, type Failure, malformed, type Reply, type Request } from "./messages.ts";
 import { ReplyReader } from "./replies.ts";
 
@@ -89,6 +90,7 @@ export class HelperProcess {
       try {
         this.#running?.heard();
         reader.push(chunk);
+        noteBuffers(chunk.length);
       } catch (error) {
         this.#break(error);
       }

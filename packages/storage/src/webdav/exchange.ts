@@ -6,6 +6,7 @@
  */
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import { cancelled, throwIfAborted } from "../cancel.ts";
+import { noteBuffers } from "../remote/collection.ts";
 import { badAnswer, errorCode, networkFailure, timeoutFailure } from "./failures.ts";
 import type { ConnectionPool } from "./connect.ts";
 import { authority, type WebdavLocation } from "./location.ts";
@@ -184,6 +185,7 @@ class Transfer {
       return;
     }
     const end = Math.min(offset + CHUNK_LENGTH, body.length);
+    noteBuffers(end - offset);
     this.#request.write(unshared(body.subarray(offset, end)), (error) => {
       if ((error !== undefined && error !== null) || this.#request.destroyed || this.#answered) return;
       if (end === body.length) this.#wait(this.#idleTimeoutMs + end / ARRIVING_BYTES_PER_MS);
@@ -196,6 +198,7 @@ class Transfer {
     // Without an encoding set, the chunks are buffers.
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       this.#progress();
+      noteBuffers(chunk.length);
       yield chunk;
     }
     if (!answer.complete) throw networkFailure(new Error("cut"), this.#location);
