@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { isAppError } from "@holdfast/kernel";
+import { type Clock, isAppError } from "@holdfast/kernel";
 import { type AgentMessage, agentMessage, type ServiceMessage } from "@holdfast/protocol";
 import type { RawData, WebSocket } from "ws";
 import type { ClientIdentity } from "../authority/client-certificate.ts";
@@ -35,15 +35,14 @@ export interface ChannelHandlers {
   readonly closed: (channel: Channel) => void;
   /** Something nobody foresaw; the channel is closed with 1011. */
   readonly failed: (error: unknown) => void;
-  /** `monotonic` of the clock. */
-  readonly now: () => number;
+  readonly clock: Pick<Clock, "monotonic">;
 }
 
 export interface Channel {
   readonly identity: ClientIdentity;
   /** Channels are numbered in the order in which they came. */
   readonly number: number;
-  /** When something was heard last, by `now`. */
+  /** When something was heard last, by `monotonic` of the clock. */
   readonly heardAt: () => number;
   readonly hasSaidHello: () => boolean;
   readonly isOpen: () => boolean;
@@ -55,13 +54,9 @@ export interface Channel {
 
 let channels = 0;
 
-export function openChannel(
-  socket: WebSocket,
-  identity: ClientIdentity,
-  handlers: ChannelHandlers,
-): Channel {
+export function openChannel(socket: WebSocket, identity: ClientIdentity, handlers: ChannelHandlers): Channel {
   channels += 1;
-  let heardAt = handlers.now();
+  let heardAt = handlers.clock.monotonic();
   let saidHello = false;
   let isEnding = false;
   const channel: Channel = {
@@ -91,7 +86,7 @@ export function openChannel(
   const accept = createInbox(socket, channel, handlers);
   socket.on("message", (data: RawData, isBinary: boolean) => {
     if (isEnding) return;
-    heardAt = handlers.now();
+    heardAt = handlers.clock.monotonic();
     const message = isBinary ? undefined : readFrame(data);
     // `hello` comes first, and once.
     if (message === undefined || (message.type === "hello") === saidHello) {

@@ -45,16 +45,16 @@ export async function listDevices(
   const after = startAfter(query.cursor)?.split("\n");
   const [afterName, afterId] = [after?.[0] ?? "", after?.[1] ?? ""];
   const rows = await views(db, clock)
-    .where(({ eb, and, or }) => {
+    .where((eb) => {
       const conditions: Expression<SqlBool>[] = [];
       if (query.name !== undefined) conditions.push(nameHas(query.name));
       if (query.worker !== undefined) conditions.push(eb("devices.worker", "=", query.worker ? 1 : 0));
       if (query.disabled !== undefined) conditions.push(eb("devices.disabled", "=", query.disabled ? 1 : 0));
       if (after !== undefined) {
-        const sameName = and([eb("devices.name", "=", afterName), eb("devices.id", ">", afterId)]);
-        conditions.push(or([eb("devices.name", ">", afterName), sameName]));
+        const sameName = eb.and([eb("devices.name", "=", afterName), eb("devices.id", ">", afterId)]);
+        conditions.push(eb.or([eb("devices.name", ">", afterName), sameName]));
       }
-      return and(conditions);
+      return eb.and(conditions);
     })
     .orderBy("devices.name")
     .orderBy("devices.id")
@@ -64,7 +64,10 @@ export async function listDevices(
   return { ...page, items: page.items.map(viewOf) };
 }
 
-type ViewRow = DeviceRow & { readonly plans: number | bigint | string | null; readonly process: string | null };
+type ViewRow = DeviceRow & {
+  readonly plans: number | bigint | string | null;
+  readonly process: string | null;
+};
 
 function views(db: Db, clock: Pick<Clock, "now">): SelectQueryBuilder<Tables, "devices", ViewRow> {
   return db

@@ -71,13 +71,13 @@ export async function enroll(
 ): Promise<EnrollAnswer> {
   const hash = hashOf(Buffer.from(request.secret, "base64"));
   // Before any work is done for somebody without a code.
-  if ((await validCode(database.db, hash, clock.now())) === undefined) return refuseCode();
+  if ((await validCode(database.db, hash, clock.now())) === undefined) throw codeRefused();
   const id = newId("dev", clock, randomness);
   const certificate = await authority.issueClient(Buffer.from(request.certificateRequest, "base64"), id);
   await database.transaction(async (transaction) => {
     const now = clock.now();
     const code = await validCode(transaction, hash, now);
-    if (code === undefined || !(await useCode(transaction, hash, now))) return refuseCode();
+    if (code === undefined || !(await useCode(transaction, hash, now))) throw codeRefused();
     await transaction
       .insertInto("devices")
       .values({
@@ -138,8 +138,12 @@ function hashOf(secret: Uint8Array): string {
   return createHash("sha256").update(secret).digest("hex");
 }
 
-function refuseCode(): never {
-  throw new AppError("ERR_ENROLMENT_CODE", "The enrolment code is wrong, was used already, or has expired.", {
-    remedy: "Ask an administrator for a new code: it is valid once, for 15 minutes.",
-  });
+function codeRefused(): AppError {
+  return new AppError(
+    "ERR_ENROLMENT_CODE",
+    "The enrolment code is wrong, was used already, or has expired.",
+    {
+      remedy: "Ask an administrator for a new code: it is valid once, for 15 minutes.",
+    },
+  );
 }

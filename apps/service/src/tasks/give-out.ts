@@ -4,7 +4,14 @@
  * @module
  */
 import { suiteByCode } from "@holdfast/crypto";
-import { AppError, type Clock, type ErrorRecord, newId, type Randomness, toErrorRecord } from "@holdfast/kernel";
+import {
+  AppError,
+  type Clock,
+  type ErrorRecord,
+  newId,
+  type Randomness,
+  toErrorRecord,
+} from "@holdfast/kernel";
 import { agentTask, type AgentTask, FRAME_BYTES_MAX, type TaskKind } from "@holdfast/protocol";
 import type { Database, Transaction } from "../database/database.ts";
 import { isUnreachable } from "../database/failures.ts";
@@ -77,7 +84,7 @@ async function countRuns(
     .where("runs.state", "in", ACTIVE_RUN_STATES)
     .where("tasks.kind", short ? "in" : "not in", SHORT_KINDS)
     .executeTakeFirstOrThrow();
-  return Number(count);
+  return count;
 }
 
 async function nextTasks(

@@ -94,9 +94,9 @@ async function activeRuns(db: Database["db"], deviceId: string): Promise<RunRow[
 /** Runs of these devices that were asked to end, with the reason. */
 export async function cancelledRuns(
   db: Db,
-  devices: readonly string[],
+  devices: ReadonlySet<string>,
 ): Promise<{ readonly run: string; readonly deviceId: string; readonly reason: string }[]> {
-  if (devices.length === 0) return [];
+  if (devices.size === 0) return [];
   const rows = await db
     .selectFrom("tasks")
     .innerJoin("runs", "runs.id", "tasks.run_id")
@@ -105,9 +105,8 @@ export async function cancelledRuns(
     .where("tasks.cancel_requested_at", "is not", null)
     .where("runs.state", "in", ACTIVE_RUN_STATES)
     .execute();
-  const own = new Set(devices);
   return rows
-    .filter(({ device_id: id }) => own.has(id))
+    .filter(({ device_id: id }) => devices.has(id))
     .map(({ id, device_id: deviceId, error }) => ({ run: id, deviceId, reason: reasonOf(error) }));
 }
 

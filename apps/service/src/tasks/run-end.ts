@@ -81,7 +81,9 @@ export async function endTask(
       ended_at: clock.now(),
       result: end.state === "succeeded" ? JSON.stringify(end.result) : null,
       // The reason of a cancellation was written down when it was asked for.
-      ...(end.state === "cancelled" ? {} : { error: end.state === "failed" ? JSON.stringify(end.error) : null }),
+      ...(end.state === "cancelled"
+        ? {}
+        : { error: end.state === "failed" ? JSON.stringify(end.error) : null }),
     })
     .where("id", "=", task.id)
     .execute();

@@ -126,7 +126,10 @@ async function insertEvents(
       event: JSON.stringify(event),
     }));
   for (let start = 0; start < rows.length; start += ROWS_PER_INSERT)
-    await transaction.insertInto("run_events").values(rows.slice(start, start + ROWS_PER_INSERT)).execute();
+    await transaction
+      .insertInto("run_events")
+      .values(rows.slice(start, start + ROWS_PER_INSERT))
+      .execute();
 }
 
 function isEnd({ kind }: RunEvent): boolean {
@@ -170,7 +173,7 @@ async function countWarnings(transaction: Transaction, runId: string): Promise<n
     // Written by `JSON.stringify` of what the schema made: `kind` comes first.
     .where("event", "like", '{"kind":"warning"%')
     .executeTakeFirstOrThrow();
-  return Number(count);
+  return count;
 }
 
 /** What a result itself says of warnings; found damage is one. */
@@ -187,7 +190,8 @@ async function storeLateSuccess(
   run: RunRow,
   message: EventMessage,
 ): Promise<void> {
-  if (run.state !== "failed" || (await hasOwnEnd(transaction, run)) || message.number <= run.last_event) return;
+  if (run.state !== "failed" || (await hasOwnEnd(transaction, run)) || message.number <= run.last_event)
+    return;
   if (message.event.kind !== "succeeded") return;
   const end = await successOf(transaction, run, message.event.result);
   if (end.state !== "succeeded") return;

@@ -1,0 +1,187 @@
+/**
+ * The channels of this process: one for each device, the newest (docs/protocol.md, section 3).
+ *
+ * @module
+ */
+import type { Clock } from "@holdfast/kernel";
+import { BEAT_MS, CLOSE_CODES, LEASE_MS, type ServiceMessage, SILENCE_MS } from "@holdfast/protocol";
+import type { WebSocket } from "ws";
+import type { AuditLog } from "../audit/audit.ts";
+import type { ClientIdentity } from "../authority/client-certificate.ts";
+import type { Database } from "../database/database.ts";
+import type { EventMessage } from "../tasks/run-events.ts";
+import { type Channel, type Hello, openChannel, type OtherMessage } from "./channel.ts";
+import { connectDevice } from "./hello.ts";
+
+/** So long a device may take to say `hello`. */
+const HELLO_MS = 15_000;
+const GOING_AWAY = 1001;
+
+/** What the queue does when a device speaks. */
+export interface DeviceHandlers {
+  /** The messages that follow `welcome`. */
+  readonly connected: (deviceId: string, hello: Hello) => Promise<readonly ServiceMessage[]>;
+  /** After `welcome` and what follows it were sent. */
+  readonly ready: (deviceId: string) => void;
+  readonly events: (channel: Channel, events: readonly EventMessage[]) => Promise<void>;
+  readonly other: (channel: Channel, message: OtherMessage) => Promise<void>;
+}
+
+export interface HubDependencies {
+  readonly database: Database;
+  readonly audit: AuditLog;
+  readonly clock: Pick<Clock, "now" | "monotonic">;
+  readonly processId: string;
+  readonly handlers: DeviceHandlers;
+  readonly failed: (error: unknown) => void;
+}
+
+export interface ChannelHub {
+  /** A device whose certificate was found good has dialled. */
+  readonly opened: (socket: WebSocket, identity: ClientIdentity) => void;
+  /** Devices that have said `hello`. */
+  readonly devices: () => ReadonlySet<string>;
+  /** Does nothing when the device is not here. */
+  readonly send: (deviceId: string, message: ServiceMessage) => void;
+  /** Cuts channels that are silent, late with `hello`, or whose certificate has ended. */
+  readonly cutSilent: () => void;
+  /** Closes channels of devices that were disabled or removed, or that are connected to another process. */
+  readonly checkOwners: () => Promise<void>;
+  /** Writes down when devices were heard. */
+  readonly storeSeen: () => Promise<void>;
+  readonly stop: () => void;
+}
+
+export function createChannelHub(dependencies: HubDependencies): ChannelHub {
+  const { clock, database, processId, handlers, failed } = dependencies;
+  /** All, with those that have not said `hello`. */
+  const open = new Set<Channel>();
+  const ready = new Map<string, Channel>();
+  /** How many channels of a device are between `hello` and `welcome`. */
+  const connecting = new Map<string, number>();
+  let isStopping = false;
+
+  const hello = async (channel: Channel, message: Hello): Promise<void> => {
+    const { deviceId } = channel.identity;
+    connecting.set(deviceId, (connecting.get(deviceId) ?? 0) + 1);
+    try {
+      const problem = await connectDevice(dependencies, channel.identity, message);
+      if (problem !== undefined) {
+        channel.close(CLOSE_CODES[problem], `The ${problem} of the device does not allow this.`);
+        return;
+      }
+      const following = await handlers.connected(deviceId, message);
+      const before = ready.get(deviceId);
+      if (!channel.isOpen() || (before !== undefined && before.number > channel.number)) {
+        channel.close(CLOSE_CODES.replaced, "A newer channel has replaced this one.");
+        return;
+      }
+      before?.close(CLOSE_CODES.replaced, "A newer channel has replaced this one.");
+      ready.set(deviceId, channel);
+      channel.send({ type: "welcome", device: deviceId, heartbeatMs: BEAT_MS, leaseMs: LEASE_MS });
+      for (const next of following) channel.send(next);
+    } finally {
+      const left = (connecting.get(deviceId) ?? 1) - 1;
+      if (left === 0) connecting.delete(deviceId);
+      else connecting.set(deviceId, left);
+    }
+    handlers.ready(deviceId);
+    // Another process may have an older channel.
+    await database.notify("devices");
+  };
+
+  const closed = (channel: Channel): void => {
+    open.delete(channel);
+    const { deviceId } = channel.identity;
+    if (ready.get(deviceId) !== channel) return;
+    ready.delete(deviceId);
+    if (isStopping || connecting.has(deviceId)) return;
+    disconnect(database, deviceId, processId).catch(failed);
+  };
+
+  return {
+    opened: (socket, identity) => {
+      if (isStopping) {
+        socket.close(CLOSE_CODES.stopping, "The service stops.");
+        return;
+      }
+      const { events, other } = handlers;
+      open.add(openChannel(socket, identity, { hello, events, other, closed, failed, clock }));
+    },
+    devices: () => new Set(ready.keys()),
+    send: (deviceId, message) => ready.get(deviceId)?.send(message),
+    cutSilent: () => {
+      cutSilent(open, clock);
+    },
+    checkOwners: () => checkOwners(dependencies, ready),
+    storeSeen: () => storeSeen(dependencies, ready),
+    stop: () => {
+      isStopping = true;
+      for (const channel of open) channel.close(CLOSE_CODES.stopping, "The service stops.");
+    },
+  };
+}
+
+async function disconnect(database: Database, deviceId: string, processId: string): Promise<void> {
+  await database.db
+    .updateTable("devices")
+    .set({ process_id: null })
+    .where("id", "=", deviceId)
+    .where("process_id", "=", processId)
+    .execute();
+  await database.notify("live");
+}
+
+function cutSilent(open: ReadonlySet<Channel>, clock: Pick<Clock, "now" | "monotonic">): void {
+  for (const channel of open) {
+    const silentMs = clock.monotonic() - channel.heardAt();
+    if (silentMs > (channel.hasSaidHello() ? SILENCE_MS : HELLO_MS)) channel.terminate();
+    else if (clock.now() >= channel.identity.expiresAt)
+      channel.close(CLOSE_CODES.certificate, "The certificate has ended; connect with the renewed one.");
+  }
+}
+
+async function checkOwners(
+  { database, processId }: HubDependencies,
+  ready: ReadonlyMap<string, Channel>,
+): Promise<void> {
+  for (const ids of chunksOf([...ready.keys()])) {
+    const rows = await database.db
+      .selectFrom("devices")
+      .select(["id", "disabled", "process_id", "certificate_serial", "next_certificate_serial"])
+      .where("id", "in", ids)
+      .execute();
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    for (const id of ids) {
+      const row = byId.get(id);
+      const channel = ready.get(id);
+      if (row === undefined || row.disabled === 1)
+        channel?.close(CLOSE_CODES.disabled, "The device was disabled or removed.");
+      else if (row.process_id === null) channel?.close(GOING_AWAY, "Connect again.");
+      else if (row.process_id !== processId)
+        channel?.close(CLOSE_CODES.replaced, "A newer channel has replaced this one.");
+    }
+  }
+}
+
+async function storeSeen(
+  { database, clock, processId }: HubDependencies,
+  ready: ReadonlyMap<string, Channel>,
+): Promise<void> {
+  const byAge = clock.monotonic() - SILENCE_MS;
+  const heard = [...ready.values()].filter((channel) => channel.heardAt() >= byAge);
+  for (const ids of chunksOf(heard.map(({ identity }) => identity.deviceId))) {
+    await database.db
+      .updateTable("devices")
+      .set({ seen_at: clock.now() })
+      .where("id", "in", ids)
+      .where("process_id", "=", processId)
+      .execute();
+  }
+}
+
+const CHUNK = 500;
+
+function* chunksOf(ids: readonly string[]): Generator<string[]> {
+  for (let start = 0; start < ids.length; start += CHUNK) yield ids.slice(start, start + CHUNK);
+}
