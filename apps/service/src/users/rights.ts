@@ -5,36 +5,9 @@
  * @module
  */
 
-export const RIGHTS = [
-  "secrets.list",
-  "secrets.use",
-  "secrets.reveal",
-  "secrets.edit",
-  "secrets.delete",
-  "secrets.protect",
-  "audit.read",
-  "storages.read",
-  "storages.edit",
-  "devices.read",
-  "devices.edit",
-  "plans.read",
-  "plans.edit",
-  "plans.run",
-  "tasks.read",
-  "tasks.cancel",
-  "copies.read",
-  "copies.browse",
-  "copies.restore",
-  "copies.delete",
-  "users.read",
-  "users.edit",
-  "service.operate",
-] as const;
+import { RIGHTS, type Right, type Role, ROLES } from "@holdfast/protocol";
 
-export type Right = (typeof RIGHTS)[number];
-
-export const ROLES = ["administrator", "backup-operator", "restore-operator", "viewer"] as const;
-export type Role = (typeof ROLES)[number];
+export { RIGHTS, type Right, type Role, ROLES };
 
 const VIEWER: readonly Right[] = ["storages.read", "devices.read", "plans.read", "tasks.read", "copies.read"];
 

@@ -1,0 +1,13 @@
+import type { Clock, Randomness } from "@holdfast/kernel";
+import type { AuditLog } from "../audit/audit.ts";
+import type { Database } from "../database/database.ts";
+import type { PasswordWork } from "./password-work.ts";
+
+export interface UserDependencies {
+  readonly database: Database;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  /** One for the process. */
+  readonly passwords: PasswordWork;
+}

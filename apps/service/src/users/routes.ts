@@ -1,0 +1,189 @@
+// Set-up, sign-in and users over HTTP.
+import {
+  newUser,
+  pageOf,
+  passwordChange,
+  passwordReset,
+  session,
+  setupRequest,
+  setupState,
+  signInRequest,
+  user,
+  userChange,
+  userId,
+  userQuery,
+} from "@holdfast/protocol";
+import { z } from "zod";
+import { type AnyRoute, route } from "../http/route.ts";
+import { signedIn } from "../http/signed-in.ts";
+import type { UserDependencies } from "./dependencies.ts";
+import { showSession } from "./sessions.ts";
+import { setUp } from "./setup.ts";
+import { changePassword, signIn, signOut } from "./sign-in.ts";
+import { findUser, hasAdministrator, rightsOf, showUser } from "./user-rows.ts";
+import { tokenHash } from "./tokens.ts";
+import { changeUser, createUser, listUsers, resetPassword } from "./users.ts";
+
+const byId = z.object({ id: userId });
+
+export function userRoutes(dependencies: UserDependencies): AnyRoute[] {
+  return [...setupRoutes(dependencies), ...sessionRoutes(dependencies), ...peopleRoutes(dependencies)];
+}
+
+function setupRoutes(dependencies: UserDependencies): AnyRoute[] {
+  const { db } = dependencies.database;
+  return [
+    route({
+      method: "GET",
+      path: "/setup",
+      operation: "readSetup",
+      summary: "Whether the first administrator is still to be made",
+      tag: "session",
+      right: "public",
+      answer: setupState,
+      handle: async () => ({ needed: !(await hasAdministrator(db)) }),
+    }),
+    route({
+      method: "POST",
+      path: "/setup",
+      operation: "setUp",
+      summary: "Make the first administrator, and sign in",
+      tag: "session",
+      right: "public",
+      body: setupRequest,
+      answer: session,
+      status: 201,
+      handle: async ({ body, setSession, ...visitor }) => {
+        const { userId: id, token } = await setUp(dependencies, body, visitor);
+        setSession(token);
+        const made = await findUser(db, id);
+        return showSession(db, made, await rightsOf(db, made), tokenHash(token));
+      },
+    }),
+  ];
+}
+
+function sessionRoutes(dependencies: UserDependencies): AnyRoute[] {
+  const { db } = dependencies.database;
+  const tag = "session";
+  return [
+    route({
+      method: "POST",
+      path: "/session",
+      operation: "signIn",
+      summary: "Sign in",
+      tag,
+      right: "public",
+      body: signInRequest,
+      answer: session,
+      status: 201,
+      handle: async ({ body, setSession, ...visitor }) => {
+        const { token, session: view } = await signIn(dependencies, body, visitor);
+        setSession(token);
+        return view;
+      },
+    }),
+    route({
+      method: "GET",
+      path: "/session",
+      operation: "readSession",
+      summary: "Who is signed in, with which rights",
+      tag,
+      right: "signed-in",
+      answer: session,
+      handle: async ({ actor }) => {
+        const { userId: id, name, role, rights, sessionId } = signedIn(actor);
+        return showSession(db, { id, name, role }, rights, sessionId);
+      },
+    }),
+    route({
+      method: "DELETE",
+      path: "/session",
+      operation: "signOut",
+      summary: "Sign out",
+      tag,
+      right: "signed-in",
+      handle: async ({ actor, setSession }) => {
+        await signOut(dependencies, signedIn(actor));
+        setSession(undefined);
+      },
+    }),
+    route({
+      method: "POST",
+      path: "/session/password",
+      operation: "changePassword",
+      summary: "Change one's own password; ends one's other sessions",
+      tag,
+      right: "signed-in",
+      body: passwordChange,
+      handle: ({ actor, body }) => changePassword(dependencies, signedIn(actor), body),
+    }),
+  ];
+}
+
+function peopleRoutes(dependencies: UserDependencies): AnyRoute[] {
+  const { db } = dependencies.database;
+  const tag = "users";
+  return [
+    route({
+      method: "GET",
+      path: "/users",
+      operation: "listUsers",
+      summary: "Users, by name",
+      tag,
+      right: "users.read",
+      query: userQuery,
+      answer: pageOf(user),
+      handle: ({ query }) => listUsers(db, query),
+    }),
+    route({
+      method: "POST",
+      path: "/users",
+      operation: "createUser",
+      summary: "Add a user",
+      tag,
+      right: "users.edit",
+      body: newUser,
+      answer: user,
+      status: 201,
+      creates: true,
+      handle: ({ actor, body }) => createUser(dependencies, signedIn(actor), body),
+    }),
+    route({
+      method: "GET",
+      path: "/users/:id",
+      operation: "readUser",
+      summary: "One user",
+      tag,
+      right: "users.read",
+      params: byId,
+      answer: user,
+      handle: async ({ params }) => showUser(db, await findUser(db, params.id)),
+    }),
+    route({
+      method: "PATCH",
+      path: "/users/:id",
+      operation: "changeUser",
+      summary: "Change a user's role, rights, or whether they can sign in",
+      tag,
+      right: "users.edit",
+      params: byId,
+      body: userChange,
+      answer: user,
+      edits: true,
+      handle: ({ actor, params, body, ifMatch }) =>
+        changeUser(dependencies, signedIn(actor), params.id, body, ifMatch),
+    }),
+    route({
+      method: "POST",
+      path: "/users/:id/password",
+      operation: "resetPassword",
+      summary: "Set a new password for somebody; ends their sessions",
+      tag,
+      right: "users.edit",
+      params: byId,
+      body: passwordReset,
+      handle: ({ actor, params, body }) => resetPassword(dependencies, signedIn(actor), params.id, body),
+    }),
+  ];
+}

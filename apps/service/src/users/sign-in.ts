@@ -1,0 +1,150 @@
+/**
+ * Signing in and out, and asking for a person's password again.
+ *
+ * @module
+ */
+import { AppError } from "@holdfast/kernel";
+import type { PasswordChange, SessionView, SignInRequest } from "@holdfast/protocol";
+import { userActor } from "../audit/audit.ts";
+import type { Actor } from "../http/route.ts";
+import { beginAttempt } from "./attempts.ts";
+import type { UserDependencies } from "./dependencies.ts";
+import { checkPassword } from "./password-rules.ts";
+import { endSessions, showSession, startSession, type Visitor, wasHereLately } from "./sessions.ts";
+import { tokenHash } from "./tokens.ts";
+import { findUser, rightsOf, type UserRow } from "./user-rows.ts";
+
+/**
+ * Returns the session and the token for its cookie.
+ *
+ * @throws AppError `ERR_SIGN_IN_FAILED`, the same with the same work whatever was wrong; `ERR_TOO_MANY_ATTEMPTS`.
+ */
+export async function signIn(
+  dependencies: UserDependencies,
+  { name: typed, password }: SignInRequest,
+  visitor: Visitor,
+): Promise<{ readonly token: string; readonly session: SessionView }> {
+  const { database, passwords } = dependencies;
+  const name = typed.trim().toLowerCase();
+  const user = await database.db.selectFrom("users").selectAll().where("name", "=", name).executeTakeFirst();
+  const known = user !== undefined && (await wasHereLately(database.db, user.id, visitor.address));
+  const attempt = await beginAttempt(dependencies, name, visitor.address, known);
+  const right = await passwords.verify(password, user?.password);
+  if (user === undefined || !right || user.disabled === 1) {
+    await recordRefusal(dependencies, user, visitor);
+    throw new AppError("ERR_SIGN_IN_FAILED", "Name or password is wrong.", {
+      remedy: "Try again; an administrator can set a new password.",
+    });
+  }
+  await attempt.succeeded();
+  const hash = passwords.isOutdated(user.password) ? await passwords.hash(password) : undefined;
+  return openSession(dependencies, user, visitor, hash);
+}
+
+async function openSession(
+  dependencies: UserDependencies,
+  user: UserRow,
+  visitor: Visitor,
+  newHash: string | undefined,
+): Promise<{ readonly token: string; readonly session: SessionView }> {
+  const { database, audit } = dependencies;
+  const token = await database.transaction(async (transaction) => {
+    if (newHash !== undefined) {
+      await transaction.updateTable("users").set({ password: newHash }).where("id", "=", user.id).execute();
+    }
+    await audit.append(transaction, {
+      actor: { kind: "user", id: user.id },
+      action: "session.start",
+      subject: { kind: "user", id: user.id },
+      details: { address: visitor.address },
+    });
+    return startSession(dependencies, transaction, user.id, visitor);
+  });
+  const rights = await rightsOf(database.db, user);
+  return { token, session: await showSession(database.db, user, rights, tokenHash(token)) };
+}
+
+async function recordRefusal(
+  { database, audit }: UserDependencies,
+  user: UserRow | undefined,
+  { address }: Visitor,
+): Promise<void> {
+  await database.transaction((transaction) =>
+    audit.append(transaction, {
+      actor: { kind: "service", id: "" },
+      action: "session.refuse",
+      // Not the name that was typed: it may be a password.
+      subject: { kind: "user", id: user?.id ?? "" },
+      details: { address },
+    }),
+  );
+}
+
+export async function signOut(dependencies: UserDependencies, actor: Actor): Promise<void> {
+  const { database, audit } = dependencies;
+  const { sessionId } = actor;
+  if (sessionId === undefined) throw sessionNeeded();
+  await database.transaction(async (transaction) => {
+    await endSessions(dependencies, transaction, { id: sessionId });
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "session.end",
+      subject: { kind: "user", id: actor.userId },
+    });
+  });
+}
+
+/** Ends all other sessions of this person. @throws AppError as {@link confirmPassword}, `ERR_PASSWORD_WEAK`. */
+export async function changePassword(
+  dependencies: UserDependencies,
+  actor: Actor,
+  { current, password }: PasswordChange,
+): Promise<void> {
+  const { database, audit, clock, passwords } = dependencies;
+  const { sessionId } = actor;
+  if (sessionId === undefined) throw sessionNeeded();
+  checkPassword(actor.name, password);
+  await confirmPassword(dependencies, actor, current);
+  const hash = await passwords.hash(password);
+  await database.transaction(async (transaction) => {
+    const { revision } = await findUser(transaction, actor.userId);
+    await transaction
+      .updateTable("users")
+      .set({ password: hash, password_changed_at: clock.now(), revision: revision + 1 })
+      .where("id", "=", actor.userId)
+      .execute();
+    await endSessions(dependencies, transaction, { userId: actor.userId, except: sessionId });
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "user.password",
+      subject: { kind: "user", id: actor.userId },
+    });
+  });
+}
+
+/**
+ * Asks a person who is signed in for the password again, such as before a secret is shown.
+ *
+ * @throws AppError `ERR_PASSWORD_WRONG`, `ERR_TOO_MANY_ATTEMPTS`; `ERR_FORBIDDEN` for an API token.
+ */
+export async function confirmPassword(
+  dependencies: UserDependencies,
+  actor: Actor,
+  password: string,
+): Promise<void> {
+  if (actor.sessionId === undefined) throw sessionNeeded();
+  const user = await findUser(dependencies.database.db, actor.userId);
+  // A session that somebody else has taken must not be of use for guessing.
+  const attempt = await beginAttempt(dependencies, user.name, actor.address, false);
+  if (!(await dependencies.passwords.verify(password, user.password))) {
+    await recordRefusal(dependencies, user, { address: actor.address, userAgent: "" });
+    throw new AppError("ERR_PASSWORD_WRONG", "This is not your password.", { remedy: "Try again." });
+  }
+  await attempt.succeeded();
+}
+
+function sessionNeeded(): AppError {
+  return new AppError("ERR_FORBIDDEN", "An API token cannot do this.", {
+    remedy: "Sign in with name and password.",
+  });
+}

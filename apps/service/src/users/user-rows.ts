@@ -1,0 +1,73 @@
+// Queries of users.
+import { AppError } from "@holdfast/kernel";
+import { grantableRight, type UserView } from "@holdfast/protocol";
+import type { Selectable } from "kysely";
+import type { Db, Transaction } from "../database/database.ts";
+import type { UsersTable } from "../database/tables.ts";
+import { type Right, ROLE_RIGHTS } from "./rights.ts";
+
+export type UserRow = Selectable<UsersTable>;
+
+/** @throws AppError `ERR_NOT_FOUND`. */
+export async function findUser(db: Db, id: string): Promise<UserRow> {
+  const row = await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
+  if (row !== undefined) return row;
+  throw new AppError("ERR_NOT_FOUND", `There is no user ${id}.`, { subject: id });
+}
+
+export async function grantsOf(db: Db, userId: string): Promise<UserView["rights"]> {
+  const rows = await db
+    .selectFrom("user_rights")
+    .select("right")
+    .where("user_id", "=", userId)
+    .orderBy("right")
+    .execute();
+  // A right that a later version took away is none.
+  return rows.flatMap((row) => grantableRight.safeParse(row.right).data ?? []);
+}
+
+export async function rightsOf(
+  db: Db,
+  { id, role }: Pick<UserRow, "id" | "role">,
+): Promise<ReadonlySet<Right>> {
+  return new Set([...ROLE_RIGHTS[role], ...(await grantsOf(db, id))]);
+}
+
+export async function replaceGrants(
+  transaction: Transaction,
+  userId: string,
+  rights: readonly string[],
+): Promise<void> {
+  await transaction.deleteFrom("user_rights").where("user_id", "=", userId).execute();
+  if (rights.length === 0) return;
+  await transaction
+    .insertInto("user_rights")
+    .values(rights.map((right) => ({ user_id: userId, right })))
+    .execute();
+}
+
+export async function showUser(db: Db, row: UserRow): Promise<UserView> {
+  return {
+    id: row.id,
+    name: row.name,
+    role: row.role,
+    rights: await grantsOf(db, row.id),
+    disabled: row.disabled === 1,
+    secondFactor: false,
+    createdAt: row.created_at,
+    passwordChangedAt: row.password_changed_at,
+    revision: row.revision,
+  };
+}
+
+export async function hasAdministrator(db: Db, except?: string): Promise<boolean> {
+  const row = await db
+    .selectFrom("users")
+    .select("id")
+    .where("role", "=", "administrator")
+    .where("disabled", "=", 0)
+    .$if(except !== undefined, (query) => query.where("id", "!=", except ?? ""))
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
