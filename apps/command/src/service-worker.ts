@@ -4,12 +4,11 @@
  * @module
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { enroll } from "@holdfast/agent";
+import { agentStatus, enroll } from "@holdfast/agent";
+import { isAppError } from "@holdfast/kernel";
 import type { RunningService } from "@holdfast/service";
 import type { Output } from "./output/output.ts";
 
@@ -29,8 +28,7 @@ export async function keepWorker(
     try {
       await enrollOnce(service, stateDir);
       await runWorker(stateDir, signal);
-      if (!signal.aborted)
-        output.warning({ message: "The service's own worker ended; it is started again." });
+      output.note("The service's own worker has ended.");
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       output.warning({ message: `The service's own worker does not run: ${reason}` });
@@ -40,9 +38,21 @@ export async function keepWorker(
 }
 
 async function enrollOnce(service: RunningService, stateDir: string): Promise<void> {
-  if (existsSync(join(stateDir, "identity.json"))) return;
-  const code = await service.makeWorkerCode();
-  await enroll({ stateDir, service: service.url, code, name: `${hostname()} (service)` });
+  if (await isEnrolled(stateDir)) return;
+  const code = await service.workerCode();
+  const name = `${hostname()} (service)`;
+  const { device } = await enroll({ stateDir, service: service.url, code, name });
+  await service.adoptWorker(device);
+}
+
+async function isEnrolled(stateDir: string): Promise<boolean> {
+  try {
+    await agentStatus(stateDir);
+    return true;
+  } catch (error) {
+    if (isAppError(error, "ERR_AGENT_NOT_ENROLLED")) return false;
+    throw error;
+  }
 }
 
 async function runWorker(stateDir: string, signal: AbortSignal): Promise<void> {

@@ -1,2 +1,2 @@
 // The public surface of this package.
-export {};
+export { type ListenAddress, type RunningService, type ServiceOptions, startService } from "./service.ts";

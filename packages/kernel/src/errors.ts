@@ -100,6 +100,10 @@ export const ERROR_CODES = {
   ERR_FORBIDDEN: refused,
   /** Method, level, key and switch of a saved plan never change. */
   ERR_PLAN_ENCRYPTION_FIXED: refused,
+  /** The service's address is taken, or not one of this machine. */
+  ERR_LISTEN: failed,
+  /** A copy at the High level is not opened as a disk as long as the policy says so. */
+  ERR_INSTANT_ACCESS_LEVEL: refused,
   /** What was typed to confirm is not what it should be. */
   ERR_CONFIRMATION: refused,
   /** A value of the vault is missing, or is not the one that was stored: never the same as "not set". */

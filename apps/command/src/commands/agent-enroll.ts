@@ -2,7 +2,6 @@
 import { hostname } from "node:os";
 import { enroll } from "@holdfast/agent";
 import { AppError } from "@holdfast/kernel";
-import { agentState } from "../agent-state.ts";
 import { type CommandCall, EXIT, type Exit } from "../command-call.ts";
 
 export async function run({ options, output, signal }: CommandCall): Promise<Exit> {
@@ -14,11 +13,17 @@ export async function run({ options, output, signal }: CommandCall): Promise<Exi
         "holdfast agent enroll --service URL --code CODE; an administrator gets the code from the service.",
     });
   }
-  const stateDir = agentState(options.text("state"));
+  const state = options.text("state");
   const name = options.text("name") ?? hostname();
-  const { deviceId } = await enroll({ stateDir, service, code, name, signal });
-  output.text(`This machine is now the device ${name} (${deviceId}).`);
-  output.text("Start it with: holdfast agent run");
-  output.summary({ device: deviceId, name });
+  const { device } = await enroll({
+    service,
+    code,
+    name,
+    signal,
+    ...(state === undefined ? {} : { stateDir: state }),
+  });
+  output.text(`This machine is now the device ${name} (${device}).`);
+  output.text("Start its agent with: holdfast agent run");
+  output.summary({ device, name });
   return EXIT.done;
 }

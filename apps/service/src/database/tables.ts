@@ -333,6 +333,16 @@ export interface CopiesTable {
   readonly forgotten_at: number | null;
 }
 
+/** Rules of the company that an administrator may change; one that has no row is as it came. */
+export interface PoliciesTable {
+  readonly name: string;
+  /** JSON. */
+  readonly value: string;
+  readonly changed_at: number;
+  readonly changed_by: string;
+  readonly revision: number;
+}
+
 /** Running processes of the service. */
 export interface ProcessesTable {
   readonly id: string;
@@ -375,6 +385,7 @@ export interface Tables {
   readonly run_events: RunEventsTable;
   readonly leases: LeasesTable;
   readonly copies: CopiesTable;
+  readonly policies: PoliciesTable;
   readonly processes: ProcessesTable;
   readonly idempotency_keys: IdempotencyKeysTable;
 }

@@ -13,10 +13,9 @@ import {
   type EnrolmentCodeRequest,
   formatEnrolmentCode,
 } from "@holdfast/protocol";
-import { type AuditLog, userActor } from "../audit/audit.ts";
+import type { AuditActor, AuditLog } from "../audit/audit.ts";
 import type { Authority } from "../authority/authority.ts";
 import type { Database, Transaction } from "../database/database.ts";
-import type { Actor } from "../http/route.ts";
 
 export interface EnrolmentDependencies {
   readonly database: Database;
@@ -29,7 +28,7 @@ export interface EnrolmentDependencies {
 /** A code for one device, which the service itself cannot read again. */
 export async function createEnrolmentCode(
   { database, audit, authority, clock, randomness }: EnrolmentDependencies,
-  actor: Actor,
+  actor: AuditActor,
   { note }: EnrolmentCodeRequest,
 ): Promise<{ code: string; expiresAt: number }> {
   const secret = Buffer.from(randomness(new Uint8Array(ENROLMENT_SECRET_BYTES)));
@@ -43,14 +42,14 @@ export async function createEnrolmentCode(
         hash: hashOf(secret),
         purpose: "enrolment",
         created_at: now,
-        created_by: actor.userId,
+        created_by: actor.id,
         expires_at: expiresAt,
         used_at: null,
         details: JSON.stringify({ note }),
       })
       .execute();
     await audit.append(transaction, {
-      actor: userActor(actor),
+      actor,
       action: "device.enrolment-code",
       subject: { kind: "device", id: "" },
       details: { note },

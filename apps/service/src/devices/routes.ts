@@ -9,6 +9,7 @@ import {
   pageOf,
 } from "@holdfast/protocol";
 import { z } from "zod";
+import { userActor } from "../audit/audit.ts";
 import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
 import { listDevices, showDevice } from "./device-rows.ts";
@@ -61,7 +62,7 @@ function editRoutes(dependencies: DeviceDependencies & EnrolmentDependencies): A
       body: enrolmentCodeRequest,
       answer: enrolmentCodeAnswer,
       status: 201,
-      handle: ({ actor, body }) => createEnrolmentCode(dependencies, signedIn(actor), body),
+      handle: ({ actor, body }) => createEnrolmentCode(dependencies, userActor(signedIn(actor)), body),
     }),
     route({
       method: "PATCH",

@@ -9,7 +9,7 @@
 import { ByteWriter } from "@holdfast/kernel";
 import type { ValueName } from "./vault.ts";
 
-type ContextKind = "slot" | "term" | "key" | "value" | "head" | "recovery" | "kit-check" | "fingerprint";
+type ContextKind = "slot" | "term" | "key" | "value" | "head" | "recovery" | "kit-check";
 type Field = string | number | Uint8Array;
 
 export function vaultContext(kind: ContextKind, vaultId: Uint8Array, ...fields: readonly Field[]): Buffer {

@@ -4,10 +4,10 @@
  * @module
  */
 import { timingSafeEqual } from "node:crypto";
-import { deriveKey, hmacSha256, sealBox, sha256, type SigningKey } from "@holdfast/crypto";
+import { sealBox, sha256, type SigningKey } from "@holdfast/crypto";
 import type { Db } from "../database/database.ts";
 import type { ObjectKind, Vault } from "./vault.ts";
-import { openVaultBox, VAULT_KEY_BYTES, vaultDamaged } from "./vault-boxes.ts";
+import { openVaultBox, vaultDamaged } from "./vault-boxes.ts";
 import { vaultContext } from "./vault-context.ts";
 import { type VaultKeys, wipeVaultKeys } from "./vault-keys.ts";
 import { getValue, putValue, type ValuePorts } from "./vault-values.ts";
@@ -40,15 +40,6 @@ export function vaultOfKeys(keys: VaultKeys, auditKey: SigningKey, ports: ValueP
       );
     },
     signAudit: auditKey.sign,
-    fingerprint: (purpose, bytes) => {
-      const info = vaultContext("fingerprint", keys.vaultId, purpose);
-      const key = deriveKey(keys.root.bytes, keys.vaultId, info, VAULT_KEY_BYTES);
-      try {
-        return hmacSha256(key, bytes);
-      } finally {
-        key.fill(0);
-      }
-    },
     [Symbol.dispose]: () => {
       wipeVaultKeys(keys);
     },

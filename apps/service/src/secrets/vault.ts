@@ -43,9 +43,4 @@ export interface Vault {
   readonly signAudit: (bytes: Uint8Array) => Buffer;
   /** Ed25519, 32 bytes. */
   readonly auditPublicKey: Buffer;
-  /**
-   * HMAC of the bytes under a key of the vault for this purpose: says whether two things are the same without
-   * letting somebody with the database guess at them, as a plain hash would.
-   */
-  readonly fingerprint: (purpose: string, bytes: Uint8Array) => Buffer;
 }

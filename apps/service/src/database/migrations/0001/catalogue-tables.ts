@@ -1,4 +1,4 @@
-// Devices, storages, repositories, plans, copies. A row that others name cannot go; history names things that may be gone.
+// Devices, storages, repositories, plans, copies, policies. A row that others name cannot go; history names things that may be gone.
 
 export const CATALOGUE_TABLES: readonly string[] = [
   `CREATE TABLE devices (
@@ -102,4 +102,11 @@ export const CATALOGUE_TABLES: readonly string[] = [
   `CREATE INDEX copies_repository ON copies (repository_id, time)`,
   `CREATE INDEX copies_plan ON copies (plan_id, time)`,
   `CREATE INDEX copies_device ON copies (device_id, time)`,
+  `CREATE TABLE policies (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    changed_at INTEGER NOT NULL,
+    changed_by TEXT NOT NULL,
+    revision INTEGER NOT NULL
+  )`,
 ];

@@ -1,0 +1,70 @@
+/**
+ * The domains put together: what each needs of the others, and every route that the service has.
+ *
+ * @module
+ */
+import type { Clock, Randomness } from "@holdfast/kernel";
+import type { AuditLog } from "./audit/audit.ts";
+import { auditRoutes } from "./audit/routes.ts";
+import type { Authority } from "./authority/authority.ts";
+import { copyRoutes } from "./copies/routes.ts";
+import type { Database } from "./database/database.ts";
+import { deviceRoutes } from "./devices/routes.ts";
+import type { AnyRoute } from "./http/route.ts";
+import { createTaskKinds } from "./operations/index.ts";
+import { planRoutes } from "./plans/routes.ts";
+import { policyRoutes } from "./policies/routes.ts";
+import { secretRoutes } from "./secrets/routes.ts";
+import { USES_BY_DOMAINS } from "./secrets/secret-uses.ts";
+import type { Vault } from "./secrets/vault.ts";
+import { storageRoutes } from "./storages/routes.ts";
+import { taskRoutes } from "./tasks/routes.ts";
+import type { TaskKinds, TaskQueue } from "./tasks/task-kinds.ts";
+import { createTaskQueue } from "./tasks/task-queue.ts";
+import { checkOwnPassword } from "./users/own-password.ts";
+import type { PasswordWork } from "./users/password-work.ts";
+import { userRoutes } from "./users/routes.ts";
+
+export interface DomainPorts {
+  readonly database: Database;
+  readonly vault: Vault;
+  readonly audit: AuditLog;
+  readonly authority: Authority;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly passwords: PasswordWork;
+}
+
+export interface Domains extends DomainPorts {
+  readonly kinds: TaskKinds;
+  readonly queue: TaskQueue;
+}
+
+export function createDomains(ports: DomainPorts): Domains {
+  // The end of a task makes others, and the queue ends tasks: each reaches the other only when it is at work.
+  const later: TaskQueue = {
+    create: (transaction, task) => queue.create(transaction, task),
+    requestCancel: (transaction, id, reason) => queue.requestCancel(transaction, id, reason),
+  };
+  const kinds = createTaskKinds({ ...ports, queue: later });
+  const queue = createTaskQueue({ ...ports, kinds });
+  return { ...ports, kinds, queue };
+}
+
+export function routesOf(domains: Domains): AnyRoute[] {
+  return [
+    ...userRoutes(domains),
+    ...secretRoutes({
+      ...domains,
+      findUses: USES_BY_DOMAINS,
+      checkPassword: (userId, password) => checkOwnPassword(domains, userId, password),
+    }),
+    ...storageRoutes(domains),
+    ...deviceRoutes(domains),
+    ...planRoutes(domains),
+    ...taskRoutes(domains),
+    ...copyRoutes(domains),
+    ...policyRoutes(domains),
+    ...auditRoutes(domains),
+  ];
+}

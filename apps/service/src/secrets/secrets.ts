@@ -1,0 +1,286 @@
+/**
+ * What may be done with secrets of the Password Manager (docs/security.md, section 1).
+ *
+ * @module
+ */
+import { generatePassphrase, type SecretBytes } from "@holdfast/crypto";
+import { AppError, type Clock, isAppError, newId, type Randomness } from "@holdfast/kernel";
+import type { NewSecret, NewSecretValue, SecretChange, SecretUse, SecretView } from "@holdfast/protocol";
+import { type AuditLog, userActor } from "../audit/audit.ts";
+import type { Database } from "../database/database.ts";
+import { checkRevision } from "../http/conditions.ts";
+import type { Actor } from "../http/route.ts";
+import { checkNameFree, findSecret, nameSecret, showSecret } from "./secret-rows.ts";
+import { describeUses, type FindUses, findUses } from "./secret-uses.ts";
+import {
+  checkCurrent,
+  checkNotTold,
+  openCurrentValue,
+  type SecretRow,
+  secretText,
+  typedValue,
+  VALUE_FIELD,
+} from "./secret-values.ts";
+import type { Vault } from "./vault.ts";
+
+export interface SecretDependencies {
+  readonly database: Database;
+  readonly vault: Vault;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly findUses: readonly FindUses[];
+  /**
+   * Tries a new value of a password where it is used, before it replaces the old one. Undefined: nothing can be tried.
+   *
+   * @throws AppError when it was refused there, or the place cannot be asked. It never has the value in it.
+   */
+  readonly testUse?: (use: SecretUse, secretId: string, value: Uint8Array) => Promise<void>;
+}
+
+/** @throws AppError `ERR_NAME_TAKEN`, `ERR_CONFIRMATION`, `ERR_USAGE`. */
+export async function createSecret(
+  dependencies: SecretDependencies,
+  actor: Actor,
+  given: NewSecret,
+): Promise<SecretView> {
+  const { database, vault, audit, clock } = dependencies;
+  if (given.kind === "password" && given.hint !== "") {
+    throw new AppError("ERR_USAGE", "A password has no hint.", {
+      subject: "hint",
+      remedy: "Hints are for encryption keys, which people have to remember.",
+    });
+  }
+  using value = newValue(dependencies, given);
+  checkNotTold(value, { name: given.name, description: given.description, hint: given.hint });
+  const id = newId("sec", clock);
+  const now = clock.now();
+  return await database.transaction(async (transaction) => {
+    await checkNameFree(transaction, given.name, id);
+    await vault.put(transaction, { kind: given.kind, id, version: 1, field: VALUE_FIELD }, value.bytes);
+    await transaction
+      .insertInto("secrets")
+      .values({
+        id,
+        kind: given.kind,
+        name: given.name,
+        description: given.description,
+        hint: given.hint,
+        current_version: 1,
+        head_box: vault.sealHead(given.kind, id, 1),
+        generated: given.generate ? 1 : 0,
+        disabled: 0,
+        created_at: now,
+        created_by: actor.userId,
+        updated_at: now,
+        revision: 1,
+      })
+      .execute();
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "secret.create",
+      subject: { kind: given.kind, id },
+      details: { name: given.name, generated: given.generate },
+    });
+    return showSecret(await findSecret(transaction, id));
+  });
+}
+
+function newValue({ randomness }: SecretDependencies, given: NewSecret): SecretBytes {
+  const { kind, generate, value, confirmation } = given;
+  if (generate && value === undefined && confirmation === undefined) {
+    return secretText(generatePassphrase(randomness));
+  }
+  if (!generate && value !== undefined) return typedValue(kind, value, confirmation ?? "");
+  throw new AppError("ERR_USAGE", "A secret has either a value with its confirmation, or `generate`.", {
+    subject: "value",
+    remedy: "Type the value twice, or let the service generate one.",
+  });
+}
+
+/** Changes everything but the value. @throws AppError `ERR_NOT_FOUND`, `ERR_NAME_TAKEN`, `ERR_CHANGED_MEANWHILE`. */
+export async function changeSecret(
+  { database, vault, audit, clock }: SecretDependencies,
+  actor: Actor,
+  id: string,
+  change: SecretChange,
+  ifMatch: number | undefined,
+): Promise<SecretView> {
+  return database.transaction(async (transaction) => {
+    const row = await findSecret(transaction, id);
+    checkRevision(row, ifMatch);
+    const { name = row.name, description = row.description, hint = row.hint } = change;
+    const disabled = change.disabled ?? row.disabled === 1;
+    if (row.kind === "password" && hint !== "") {
+      throw new AppError("ERR_USAGE", "A password has no hint.", { subject: "hint" });
+    }
+    if (name !== row.name) await checkNameFree(transaction, name, id);
+    await checkStillNotTold(transaction, vault, row, change);
+    await transaction
+      .updateTable("secrets")
+      .set({
+        name,
+        description,
+        hint,
+        disabled: disabled ? 1 : 0,
+        updated_at: clock.now(),
+        revision: row.revision + 1,
+      })
+      .where("id", "=", id)
+      .execute();
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "secret.change",
+      subject: { kind: row.kind, id },
+      details: {
+        fields: Object.keys(change).toSorted(),
+        name,
+        ...(name === row.name ? {} : { before: row.name }),
+        disabled,
+      },
+    });
+    return showSecret(await findSecret(transaction, id));
+  });
+}
+
+async function checkStillNotTold(
+  db: Database["db"],
+  vault: Vault,
+  row: SecretRow,
+  { name, description, hint }: SecretChange,
+): Promise<void> {
+  if (name === undefined && description === undefined && hint === undefined) return;
+  using value = await openCurrentValue(db, vault, row);
+  checkNotTold(value, { name, description, hint });
+}
+
+/**
+ * A new value of a password: a new version, which every lease from now on has.
+ *
+ * @throws AppError `ERR_NOT_FOUND`, `ERR_SECRET_FROZEN` for an encryption key, `ERR_CONFIRMATION`, `ERR_USAGE`,
+ * `ERR_SECRET_TEST` naming where the value was refused, `ERR_CHANGED_MEANWHILE`.
+ */
+export async function changeValue(
+  dependencies: SecretDependencies,
+  actor: Actor,
+  id: string,
+  given: NewSecretValue,
+  ifMatch: number | undefined,
+): Promise<SecretView> {
+  const { database, vault, audit, clock } = dependencies;
+  const before = await findSecret(database.db, id);
+  if (before.kind === "encryption-key") throw frozen(before);
+  checkRevision(before, ifMatch);
+  using value = typedValue("password", given.value, given.confirmation);
+  checkNotTold(value, { name: before.name, description: before.description });
+  const refusals = await tryValue(dependencies, before, value);
+  if (refusals.length > 0 && !given.despiteTests) throw refusedByTests(before, refusals);
+  return await database.transaction(async (transaction) => {
+    const row = await findSecret(transaction, id);
+    checkRevision(row, before.revision);
+    await checkCurrent(transaction, vault, row);
+    const version = row.current_version + 1;
+    await vault.put(transaction, { kind: row.kind, id, version, field: VALUE_FIELD }, value.bytes);
+    await transaction
+      .updateTable("secrets")
+      .set({
+        current_version: version,
+        head_box: vault.sealHead(row.kind, id, version),
+        generated: 0,
+        updated_at: clock.now(),
+        revision: row.revision + 1,
+      })
+      .where("id", "=", id)
+      .execute();
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "secret.value",
+      subject: { kind: row.kind, id },
+      details: { name: row.name, version, refusedBy: refusals.map(({ use }) => `${use.kind} ${use.id}`) },
+    });
+    return showSecret(await findSecret(transaction, id));
+  });
+}
+
+interface Refusal {
+  readonly use: SecretUse;
+  readonly reason: string;
+}
+
+async function tryValue(
+  { database, findUses: finders, testUse }: SecretDependencies,
+  row: SecretRow,
+  value: SecretBytes,
+): Promise<readonly Refusal[]> {
+  if (testUse === undefined) return [];
+  const refusals: Refusal[] = [];
+  for (const use of await findUses(database.db, finders, row.id)) {
+    try {
+      await testUse(use, row.id, value.bytes);
+    } catch (error) {
+      if (!isAppError(error)) throw error;
+      refusals.push({ use, reason: error.message });
+    }
+  }
+  return refusals;
+}
+
+/**
+ * Deletes a secret with all its values. That it was there, and which devices had it, stays known.
+ *
+ * @throws AppError `ERR_NOT_FOUND`, `ERR_SECRET_IN_USE` naming what uses it.
+ */
+export async function deleteSecret(
+  { database, audit, findUses: finders }: SecretDependencies,
+  actor: Actor,
+  id: string,
+): Promise<void> {
+  await database.transaction(async (transaction) => {
+    const row = await findSecret(transaction, id);
+    const uses = await findUses(transaction, finders, id);
+    if (uses.length > 0) throw inUse(row, uses);
+    await transaction.deleteFrom("secrets").where("id", "=", id).execute();
+    await transaction
+      .deleteFrom("vault_values")
+      .where("object_kind", "=", row.kind)
+      .where("object_id", "=", id)
+      .execute();
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "secret.delete",
+      subject: { kind: row.kind, id },
+      details: { name: row.name },
+    });
+  });
+}
+
+function frozen(row: SecretRow): AppError {
+  return new AppError("ERR_SECRET_FROZEN", `The value of the ${nameSecret(row)} never changes.`, {
+    subject: row.id,
+    remedy:
+      "Add a new encryption key, clone the plans that use this one, and choose the new key in the clones.",
+  });
+}
+
+function refusedByTests(row: SecretRow, refusals: readonly Refusal[]): AppError {
+  const reasons = refusals.map(({ use, reason }) => `the ${use.kind} ${use.name}: ${reason}`);
+  return new AppError(
+    "ERR_SECRET_TEST",
+    `The new value of the ${nameSecret(row)} was refused: ${reasons.join(" ")}`,
+    {
+      subject: row.id,
+      remedy: "Nothing was changed. Correct the value, or save it all the same (`despiteTests`).",
+    },
+  );
+}
+
+function inUse(row: SecretRow, uses: readonly SecretUse[]): AppError {
+  const remedy =
+    row.kind === "encryption-key"
+      ? "Delete the plans that use it, forget the copies that need it, and remove their repositories first."
+      : "Choose another password there first.";
+  return new AppError("ERR_SECRET_IN_USE", `The ${nameSecret(row)} is used by ${describeUses(uses)}.`, {
+    subject: row.id,
+    remedy,
+  });
+}

@@ -1,0 +1,231 @@
+/**
+ * The management service as one thing: opens database, vault and authority, puts the domains together, and listens.
+ *
+ * @module
+ */
+import { mkdir, readFile } from "node:fs/promises";
+import type { Server } from "node:https";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { AppError, type Clock, systemClock, systemRandomness } from "@holdfast/kernel";
+import { createAuditLog, type WrittenAuditLog } from "./audit/audit-log.ts";
+import { openAuthority } from "./authority/authority.ts";
+import { browserNames } from "./authority/server-names.ts";
+import { prepareTls, type TlsOptions, type TlsPort } from "./authority/tls-server.ts";
+import type { Database } from "./database/database.ts";
+import { openDatabase } from "./database/open-database.ts";
+import { registerAgentRoutes } from "./devices/agent-routes.ts";
+import { adoptWorker, createWorkerCode } from "./devices/own-worker.ts";
+import { createDomains, type Domains, routesOf } from "./domains.ts";
+import { createLog, describeError, type Log } from "./http/log.ts";
+import { buildServer } from "./http/server.ts";
+import { startScheduler } from "./plans/scheduler.ts";
+import { openOrCreateVault } from "./secrets/create-vault.ts";
+import type { OpenedVault } from "./secrets/vault-of-keys.ts";
+import { createDispatcher, type Dispatcher } from "./tasks/dispatcher.ts";
+import { createAuthentication } from "./users/authentication.ts";
+import { createPasswordWork } from "./users/password-work.ts";
+import { createSetupToken } from "./users/setup.ts";
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+export interface ServiceOptions {
+  /** Made when it is missing, for its owner alone. */
+  readonly dataFolder: string;
+  /** Made by the first start. */
+  readonly unlockFile: string;
+  readonly listen: ListenAddress;
+  /** Default: SQLite in the data folder. */
+  readonly database?: string;
+  /** For browsers. Default: the service issues itself a certificate. */
+  readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
+  readonly version: string;
+  /** One JSON object a line. */
+  readonly log: (line: string) => void;
+}
+
+export interface RunningService {
+  readonly url: string;
+  /** As long as there is no administrator: where the first one is made. */
+  readonly setupLink: string | undefined;
+  /** A code for the worker of this machine. */
+  readonly workerCode: () => Promise<string>;
+  /** Makes a device that was enrolled with such a code a worker. */
+  readonly adoptWorker: (deviceId: string) => Promise<void>;
+  /** Gracefully: requests that run are answered, channels closed, the audit log signed. */
+  readonly stop: () => Promise<void>;
+}
+
+const CHECKPOINT_MS = 3_600_000;
+
+/**
+ * Starts the service; the first start makes everything that it needs.
+ *
+ * @throws AppError `ERR_USAGE`, `ERR_DATABASE_UNREACHABLE`, `ERR_DATABASE_NEWER`, `ERR_UNLOCK_FILE`, `ERR_KEY_WRONG`,
+ * `ERR_VAULT_DAMAGED`, `ERR_LISTEN`.
+ */
+export async function startService(options: ServiceOptions): Promise<RunningService> {
+  const clock = systemClock;
+  const log = createLog(clock, (line) => options.log(line.trimEnd()));
+  await mkdir(options.dataFolder, { recursive: true, mode: 0o700 });
+  await using opening = new AsyncDisposableStack();
+  const database = opening.use(
+    await openDatabase(options.database ?? `sqlite:${join(options.dataFolder, "holdfast.sqlite")}`),
+  );
+  const vault = opening.use(await openVaultOf(database, clock, options));
+  const parts = await putTogether({ database, vault, clock, log }, options);
+  opening.defer(() => parts.end());
+  await parts.start();
+  const token = await createSetupToken(parts.domains);
+  const url = await listen(parts.server, options.listen);
+  const closing = opening.move();
+  log.info("listening", { url, database: database.kind });
+  return {
+    url,
+    setupLink: token === undefined ? undefined : `${url}/setup#${token}`,
+    workerCode: () => createWorkerCode(parts.domains),
+    adoptWorker: (id) => adoptWorker(parts.domains, id),
+    stop: () => closing.disposeAsync(),
+  };
+}
+
+interface Ground {
+  readonly database: Database;
+  readonly vault: OpenedVault;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+interface Parts {
+  readonly domains: Domains;
+  readonly server: Server;
+  readonly start: () => Promise<void>;
+  readonly end: () => Promise<void>;
+}
+
+async function putTogether({ database, vault, clock, log }: Ground, options: ServiceOptions): Promise<Parts> {
+  const ports = { database, vault, clock, randomness: systemRandomness };
+  const audit = createAuditLog({
+    ...ports,
+    // Kept with the log, the end of the audit log cannot be cut off unseen.
+    onCheckpoint: ({ number, hash, signature }) =>
+      log.info("audit-checkpoint", {
+        number,
+        hash: hash.toString("hex"),
+        signature: signature.toString("hex"),
+      }),
+  });
+  const authority = await openAuthority(ports);
+  const domains = createDomains({
+    ...ports,
+    audit,
+    authority,
+    passwords: createPasswordWork(systemRandomness),
+  });
+  const failed = (error: unknown): void => log.error("unforeseen", describeError(error));
+  const dispatcher = createDispatcher({ ...domains, failed });
+  const tls = await prepareTls({ authority, clock, browser: await browserSide(options) });
+  const { promise, resolve } = Promise.withResolvers<Server>();
+  const app = await buildServer(
+    { database, clock, log, authentication: createAuthentication(domains) },
+    {
+      routes: routesOf(domains),
+      version: options.version,
+      extend: (instance) => registerAgentRoutes(instance, domains),
+      serverFactory: (handler) => {
+        const server = tls.createServer(handler);
+        resolve(server);
+        return server;
+      },
+    },
+  );
+  const server = await promise;
+  dispatcher.attach(server);
+  return {
+    domains,
+    server,
+    ...lifecycle({ domains, dispatcher, tls, audit, failed, close: () => app.close() }),
+  };
+}
+
+interface Lives {
+  readonly domains: Domains;
+  readonly dispatcher: Dispatcher;
+  readonly tls: TlsPort;
+  readonly audit: WrittenAuditLog;
+  readonly failed: (error: unknown) => void;
+  readonly close: () => PromiseLike<void>;
+}
+
+function lifecycle({ domains, dispatcher, tls, audit, failed, close }: Lives): Pick<Parts, "start" | "end"> {
+  const endings: (() => Promise<void>)[] = [];
+  return {
+    start: async () => {
+      await audit.checkpoint();
+      await dispatcher.start();
+      const scheduler = startScheduler(domains, failed);
+      const timer = setInterval(() => {
+        audit.checkpoint().catch(failed);
+      }, CHECKPOINT_MS);
+      endings.push(async () => {
+        clearInterval(timer);
+        await scheduler.stop();
+      });
+    },
+    end: async () => {
+      tls.stop();
+      for (const end of endings) await end();
+      await dispatcher.stop();
+      await close();
+      await audit.checkpoint();
+    },
+  };
+}
+
+async function openVaultOf(
+  database: Database,
+  clock: Clock,
+  { unlockFile, dataFolder }: ServiceOptions,
+): Promise<OpenedVault> {
+  return openOrCreateVault(database, {
+    clock,
+    randomness: systemRandomness,
+    unlockFile: { path: unlockFile, dataFolder },
+  });
+}
+
+async function browserSide({ tls, listen: { host } }: ServiceOptions): Promise<TlsOptions["browser"]> {
+  if (tls === undefined) return browserNames([hostname(), host]);
+  return {
+    certificate: await readFile(tls.certificateFile, "utf8"),
+    key: await readFile(tls.keyFile, "utf8"),
+  };
+}
+
+async function listen(server: Server, { host, port }: ListenAddress): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject).listen(port, host, resolve);
+  try {
+    await promise;
+  } catch (cause) {
+    const reason = cause instanceof Error && "code" in cause ? String(cause.code) : "it failed";
+    throw new AppError("ERR_LISTEN", `The service cannot listen on ${host}:${String(port)}: ${reason}.`, {
+      subject: "--listen",
+      remedy: "Stop what listens there, or choose another address or port.",
+      cause,
+    });
+  }
+  const address = server.address();
+  const bound = typeof address === "object" && address !== null ? address.port : port;
+  return `https://${urlHost(host)}:${String(bound)}`;
+}
+
+/** What a person can open: no one reaches "all addresses". */
+function urlHost(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return hostname();
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,111 @@
+/**
+ * A service and its agents as processes of their own, started by the real command.
+ */
+import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
+import { createInterface } from "node:readline";
+import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Bench, newBench } from "../../apps/command/test/run-holdfast.ts";
+import { type ApiClient, apiClient } from "./api-client.ts";
+
+export const ADMINISTRATOR = { name: "ada", password: "an analytical engine" };
+
+export interface Scene {
+  readonly bench: Bench;
+  readonly url: string;
+  /** Signed in as the administrator. */
+  readonly api: ApiClient;
+  /** Enrols a device of this name and starts its agent; returns the device's id. */
+  readonly addAgent: (name: string) => Promise<string>;
+  /** Waits for the end of a task and returns it. */
+  readonly ended: (task: unknown) => Promise<Readonly<Record<string, unknown>>>;
+  readonly service: Running;
+  readonly agents: ReadonlyMap<string, Running>;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  /** Everything it has written to standard error. */
+  readonly complaints: () => string;
+}
+
+const TASK_TIMEOUT_MS = 60_000;
+const LOOK_MS = 100;
+
+/** @param more arguments of `serve`. */
+export async function startScene(context: TestContext, more: readonly string[] = []): Promise<Scene> {
+  const bench = newBench(context);
+  const agents = new Map<string, Running>();
+  const { running: service, listening } = await startServe(context, bench, more);
+  const { url, setupLink } = listening;
+  assert(typeof url === "string" && typeof setupLink === "string");
+  const api = await apiClient(url);
+  const token = new URL(setupLink).hash.slice(1);
+  await api.ok("POST", "/setup", { token, ...ADMINISTRATOR });
+  await api.ok("POST", "/session", ADMINISTRATOR);
+  return {
+    bench,
+    url,
+    api,
+    service,
+    agents,
+    addAgent: async (name) => {
+      const { code } = await api.ok("POST", "/devices/enrolment-codes", {});
+      const state = bench.path(`agent-${name}`);
+      const given = ["--service", url, "--code", String(code), "--name", name, "--state", state, "--json"];
+      const { stdout } = await bench.ok(["agent", "enroll", ...given]);
+      const { device }: { device?: unknown } = JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}");
+      agents.set(name, start(context, bench, ["agent", "run", "--state", state]));
+      return String(device);
+    },
+    ended: (task) => endedTask(api, String(task)),
+  };
+}
+
+async function startServe(
+  context: TestContext,
+  bench: Bench,
+  more: readonly string[],
+): Promise<{ running: Running; listening: Readonly<Record<string, unknown>> }> {
+  const places = ["--data", bench.path("service"), "--unlock-file", bench.path("keys", "unlock")];
+  const running = start(context, bench, ["serve", "--json", "--listen", "127.0.0.1:0", ...places, ...more]);
+  const { stdout } = running.child;
+  assert(stdout !== null);
+  for await (const line of createInterface({ input: stdout })) {
+    const object: unknown = JSON.parse(line);
+    assert(typeof object === "object" && object !== null);
+    if ("event" in object && object.event === "listening") return { running, listening: { ...object } };
+  }
+  throw new Error(`the service ended: ${running.complaints()}`);
+}
+
+function start(context: TestContext, bench: Bench, argumentsGiven: readonly string[]): Running {
+  const child = bench.start(argumentsGiven);
+  let complaints = "";
+  child.stderr?.on("data", (piece: Buffer) => {
+    complaints += piece.toString();
+  });
+  context.after(() => stop(child));
+  return { child, complaints: () => complaints };
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  child.once("exit", () => resolve());
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  await promise;
+  clearTimeout(timer);
+}
+
+async function endedTask(api: ApiClient, id: string): Promise<Readonly<Record<string, unknown>>> {
+  const end = performance.now() + TASK_TIMEOUT_MS;
+  for (;;) {
+    const task = await api.ok("GET", `/tasks/${id}`);
+    if (task["endedAt"] !== null) return task;
+    assert(performance.now() < end, `the task did not end: ${JSON.stringify(task)}`);
+    await sleep(LOOK_MS);
+  }
+}
