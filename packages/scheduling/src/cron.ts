@@ -136,8 +136,7 @@ function parseItem(item: string, range: FieldRange): Span {
   const [first = "", last, ...more] = span.split("-");
   if (excess.length > 0 || more.length > 0 || span === "") throw malformed(item, range);
   const step = stepText === undefined ? 1 : parseStep(stepText, item, range);
-  // A day of week goes to 7 only where it is written: `*/2` must not mean Sunday twice.
-  if (span === "*") return { from: range.min, to: range === WEEKDAY ? 6 : range.max, step };
+  if (span === "*") return { from: range.min, to: range.max, step };
   const from = parseValue(first, item, range);
   if (last === undefined) {
     if (stepText === undefined) return { from, to: from, step };

@@ -53,7 +53,7 @@ export function nextRun(schedule: Schedule, query: NextRunQuery): PlannedRun {
   assertInstant(lastFired);
   assertInstant(now);
   const timetable = createTimetable(schedule);
-  const past = lastFired < now ? lastRunUntil(timetable, now, lastFired) : undefined;
+  const past = lastRunUntil(timetable, now, lastFired);
   if (past === undefined) return upcoming(timetable, query);
   const startAt = startTime(past, query);
   const onTime = now <= startAt + LATE_START_MS;

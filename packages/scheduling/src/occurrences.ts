@@ -87,7 +87,7 @@ function findLast(calendar: Calendar, ofDay: OfDay, instant: number, limit: numb
   return undefined;
 }
 
-/** Occurrences in one UTC day, ascending, each once. */
+/** Occurrences in one UTC day, ascending; several times where several skipped times are one run. */
 function findInDay(calendar: Calendar, zone: TimeZone, epochDay: number): readonly number[] {
   return calendar.hourly
     ? findElapsed(calendar, zone, epochDay)
@@ -108,8 +108,7 @@ function findOncePerLocalTime(calendar: Calendar, zone: TimeZone, epochDay: numb
   const instants: number[] = [];
   for (const local of localTimes(calendar, start - DAY_MS, end + DAY_MS)) {
     const instant = firstInstant(zone, local);
-    // `firstInstant` never goes back, so equal ones are neighbours.
-    if (instant >= start && instant < end && instant !== instants.at(-1)) instants.push(instant);
+    if (instant >= start && instant < end) instants.push(instant);
   }
   return instants;
 }

@@ -172,6 +172,25 @@ suite("next run", () => {
       "catchUp 2026-01-02T20:00Z at 2026-01-02T21:00Z",
     ],
     [
+      "a moment late is too late when the window closed meanwhile",
+      {
+        ...SKIPPING,
+        window: { allowed: [{ weekdays: WEEKDAYS, from: "21:30", to: "22:01" }] },
+      },
+      { lastFired: "2026-01-01T22:00Z", now: "2026-01-02T22:01Z" },
+      "scheduled 2026-01-03T22:00Z at 2026-01-03T22:00Z",
+    ],
+    [
+      "a run of months ago",
+      {
+        timeZone: "UTC",
+        rules: [{ kind: "monthly", on: { kind: "lastDay" }, months: [6], times: ["22:00"] }],
+        catchUp: { policy: "once", maxAgeSeconds: 31_536_000 },
+      },
+      { lastFired: "2020-01-01T00:00Z", now: "2026-09-15T00:00Z" },
+      "catchUp 2026-06-30T22:00Z at 2026-09-15T00:00Z",
+    ],
+    [
       "a run that was only late, because the one before took long, runs when asked",
       NIGHTLY,
       { lastFired: "2026-01-01T22:00Z", now: "2026-01-03T01:00Z", availableSince: "2026-01-01T00:00Z" },

@@ -246,10 +246,25 @@ suite("calendar", () => {
       ["2026-01-13T03:00Z", "2026-07-14T03:00Z", "2027-01-12T03:00Z"],
     ],
     [
+      "the first and the last day of a month after others that are left out",
+      { kind: "cron", expression: "0 0 1,31 7 *" },
+      "2026-02-02T00:00Z",
+      ["2026-07-01T00:00Z", "2026-07-31T00:00Z", "2027-07-01T00:00Z"],
+    ],
+    [
       "last Friday",
       { kind: "monthly", on: { kind: "weekday", ordinal: "last", weekday: "friday" }, times: ["03:00"] },
       "2026-01-01T00:00Z",
-      ["2026-01-30T03:00Z", "2026-02-27T03:00Z"],
+      [
+        "2026-01-30T03:00Z",
+        "2026-02-27T03:00Z",
+        "2026-03-27T03:00Z",
+        "2026-04-24T03:00Z",
+        "2026-05-29T03:00Z",
+        "2026-06-26T03:00Z",
+        "2026-07-31T03:00Z",
+        "2026-08-28T03:00Z",
+      ],
     ],
     [
       "the rarest date: a fifth Monday in February",
