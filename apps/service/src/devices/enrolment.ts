@@ -35,7 +35,11 @@ export async function createEnrolmentCode(
   const now = clock.now();
   const expiresAt = now + ENROLMENT_CODE_MS;
   await database.transaction(async (transaction) => {
-    await transaction.deleteFrom("one_time_tokens").where("expires_at", "<", now).execute();
+    await transaction
+      .deleteFrom("one_time_tokens")
+      .where("purpose", "=", "enrolment")
+      .where("expires_at", "<", now)
+      .execute();
     await transaction
       .insertInto("one_time_tokens")
       .values({
