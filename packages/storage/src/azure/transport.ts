@@ -3,10 +3,9 @@
  *
  * @module
  */
-import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import type { HttpHeaders, HttpOperationResponse, IHttpClient, WebResource } from "@azure/storage-blob";
-import { collect, exchange, type HttpSettings } from "../remote/http-exchange.ts";
+import { collect, exchange, type HttpBody, type HttpSettings } from "../remote/http-exchange.ts";
 import { readExactly, WHOLE_BYTES_MAX } from "../remote/read-object.ts";
 import { TransportFailure } from "../remote/transport-failure.ts";
 
@@ -40,7 +39,7 @@ async function send(settings: HttpSettings, request: WebResource): Promise<HttpO
 
 type Body = Pick<HttpOperationResponse, "bodyAsText" | "readableStreamBody">;
 
-async function read(request: WebResource, incoming: IncomingMessage, status: number): Promise<Body> {
+async function read(request: WebResource, incoming: HttpBody, status: number): Promise<Body> {
   if (request.streamResponseStatusCodes?.has(status) !== true) {
     return { bodyAsText: (await collect(incoming, ANSWER_BYTES_MAX)).toString("utf8") };
   }

@@ -10,7 +10,9 @@
  */
 import { type ClientRequest, type IncomingMessage, request as requestPlain } from "node:http";
 import { request as requestSecure } from "node:https";
+import { Readable } from "node:stream";
 import type { Connections } from "./connections.ts";
+import type { Pace, TransferRate } from "./limits.ts";
 import { TransportFailure } from "./transport-failure.ts";
 
 export interface HttpSettings {
@@ -18,6 +20,7 @@ export interface HttpSettings {
   readonly allowPlainHttp: boolean;
   /** How long nothing may come or go. */
   readonly idleTimeoutMs: number;
+  readonly rate?: TransferRate | undefined;
 }
 
 export interface HttpRequest {
@@ -39,7 +42,10 @@ export interface HttpAnswer<Body> {
 }
 
 /** Takes what it wants of the answer's body; see {@link collect}. */
-type Read<Body> = (message: IncomingMessage, status: number) => Promise<Body>;
+type Read<Body> = (message: HttpBody, status: number) => Promise<Body>;
+
+/** Destroying it ends the exchange. */
+export type HttpBody = Readable & Pick<IncomingMessage, "headers">;
 
 /** So much is handed to the socket at once; each time it drains, the transfer counts as alive. */
 const SLICE_BYTES = 256 * 1024;
@@ -83,9 +89,9 @@ export function exchange<Body>(
     });
     outgoing.once("response", (message) => {
       incoming = message;
-      accept(outgoing, message, read).then(resolve, fail);
+      accept(outgoing, message, read, settings.rate?.down).then(resolve, fail);
     });
-    sendBody(outgoing, request.body, () => incoming !== undefined).catch(fail);
+    sendBody(outgoing, request.body, () => incoming !== undefined, settings.rate?.up).catch(fail);
   });
 }
 
@@ -94,7 +100,7 @@ export function exchange<Body>(
  *
  * @throws {TransportFailure} when it is longer than `bytesMax`.
  */
-export async function collect(message: IncomingMessage, bytesMax: number): Promise<Buffer> {
+export async function collect(message: Readable, bytesMax: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   const source: AsyncIterable<unknown> = message;
@@ -125,12 +131,20 @@ function startRequest(settings: HttpSettings, request: HttpRequest): ClientReque
   });
 }
 
-async function sendBody(outgoing: ClientRequest, body: Uint8Array, answered: () => boolean): Promise<void> {
+async function sendBody(
+  outgoing: ClientRequest,
+  body: Uint8Array,
+  answered: () => boolean,
+  pace: Pace | undefined,
+): Promise<void> {
+  const sliceBytes = pace?.pieceLength(SLICE_BYTES) ?? SLICE_BYTES;
   if (body.length >= CONTINUE_FROM_BYTES) await askToContinue(outgoing);
-  for (let offset = 0; offset < body.length; offset += SLICE_BYTES) {
+  for (let offset = 0; offset < body.length; offset += sliceBytes) {
+    const slice = body.subarray(offset, offset + sliceBytes);
+    await pace?.take(slice.length);
     // Whoever answers early does not want the rest, and the socket cannot be used again.
     if (outgoing.destroyed || answered()) return;
-    const flushed = outgoing.write(body.subarray(offset, offset + SLICE_BYTES));
+    const flushed = outgoing.write(slice);
     if (!flushed) await firstEvent(outgoing, ["drain", "response", "close"]);
   }
   outgoing.end();
@@ -166,14 +180,26 @@ async function accept<Body>(
   outgoing: ClientRequest,
   message: IncomingMessage,
   read: Read<Body>,
+  pace: Pace | undefined,
 ): Promise<HttpAnswer<Body>> {
   const status = message.statusCode ?? 0;
-  const body = await read(message, status);
+  const body = await read(pace === undefined ? message : paced(message, pace), status);
   if (!outgoing.writableFinished) outgoing.destroy();
   const headers = Object.entries(message.headers).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value] as const],
   );
   return { status, headers: Object.fromEntries(headers), body };
+}
+
+/** The same bytes, taken from the socket no faster than they may come. */
+function paced(message: IncomingMessage, pace: Pace): HttpBody {
+  const chunks = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of message as AsyncIterable<Buffer>) {
+      await pace.take(chunk.length);
+      yield chunk;
+    }
+  };
+  return Object.assign(Readable.from(chunks(), { objectMode: false }), { headers: message.headers });
 }
 
 function aborted(): Error {

@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { AppError } from "@holdfast/kernel";
 import { openConnections } from "./connections.ts";
+import type { TransferRate } from "./limits.ts";
 import { type HttpSettings, isLoopback } from "./http-exchange.ts";
 
 export interface HttpOptions {
@@ -20,6 +21,8 @@ export interface HttpOptions {
   readonly allowPlainHttp?: boolean;
   /** Connections at once. Default 32. */
   readonly connections?: number;
+  /** Of content; without it, as fast as it goes. */
+  readonly rate?: TransferRate | undefined;
   /** Default 15 seconds. */
   readonly connectTimeoutMs?: number;
   /** How long nothing may come or go within a transfer. Default 30 seconds. */
@@ -57,6 +60,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpSettings> {
     }),
     allowPlainHttp: options.allowPlainHttp === true,
     idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
+    rate: options.rate,
   };
 }
 

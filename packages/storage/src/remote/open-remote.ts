@@ -9,6 +9,7 @@ import { AppError, systemClock, systemRandomness } from "@holdfast/kernel";
 import type { Storage } from "../contract.ts";
 import type { CredentialSource, StorageCredentials } from "../credentials.ts";
 import type { RemoteDriver } from "./driver.ts";
+import { newTransferRate, type TransferRate } from "./limits.ts";
 import { openRemoteStorage } from "./remote-storage.ts";
 import { withRetries } from "./retry.ts";
 import { type RemoteSettings, takeSettings } from "./settings.ts";
@@ -24,6 +25,7 @@ export interface OpenRemoteOptions {
 interface Opening extends OpenRemoteOptions {
   readonly url: URL;
   readonly settings: RemoteSettings;
+  readonly rate: TransferRate | undefined;
 }
 
 const OPENERS: Readonly<Record<string, (opening: Opening) => Promise<RemoteDriver>>> = {
@@ -43,7 +45,8 @@ export async function openRemote(location: string, options: OpenRemoteOptions): 
   if (open === undefined) throw usage("Storages of this kind are not known.");
   const { parallel, bytesPerSecond, retrySeconds } = settings;
   const deadlineMs = retrySeconds === undefined ? undefined : retrySeconds * 1000;
-  const driver = await withRetries(() => open({ ...options, url, settings }), {
+  const rate = bytesPerSecond === undefined ? undefined : newTransferRate(bytesPerSecond, systemClock);
+  const driver = await withRetries(() => open({ ...options, url, settings, rate }), {
     clock: systemClock,
     randomness: systemRandomness,
     deadlineMs: deadlineMs ?? OPENING_DEADLINE_MS,
@@ -52,16 +55,16 @@ export async function openRemote(location: string, options: OpenRemoteOptions): 
   return openRemoteStorage(driver, {
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(parallel === undefined ? {} : { parallel }),
-    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
   });
 }
 
-async function openSftpDriver({ url, settings, create, credentials }: Opening): Promise<RemoteDriver> {
+async function openSftpDriver({ url, settings, create, credentials, rate }: Opening): Promise<RemoteDriver> {
   const { openSftp } = await import("../sftp/sftp-driver.ts");
   const { fingerprints } = settings;
   return openSftp(url, {
     ...(create === undefined ? {} : { create }),
     ...(fingerprints.length === 0 ? {} : { fingerprints }),
+    rate,
     credentials: async () => {
       const { keyFile, privateKey, passphrase, password } = await given(credentials);
       return {
@@ -74,13 +77,14 @@ async function openSftpDriver({ url, settings, create, credentials }: Opening): 
   });
 }
 
-async function openS3Driver({ url, settings, credentials }: Opening): Promise<RemoteDriver> {
+async function openS3Driver({ url, settings, credentials, rate }: Opening): Promise<RemoteDriver> {
   const { openS3 } = await import("../s3/open-s3.ts");
   return openS3(url, {
     caFile: settings.ca,
     fingerprint: only(settings.fingerprints),
     allowPlainHttp: settings.plainHttp,
     objectLock: settings.lock,
+    rate,
     credentials:
       credentials === undefined
         ? undefined
@@ -95,22 +99,24 @@ async function openS3Driver({ url, settings, credentials }: Opening): Promise<Re
   });
 }
 
-async function openAzureDriver({ url, settings, credentials }: Opening): Promise<RemoteDriver> {
+async function openAzureDriver({ url, settings, credentials, rate }: Opening): Promise<RemoteDriver> {
   const { openAzure } = await import("../azure/open-azure.ts");
   return openAzure(url, {
     caFile: settings.ca,
     fingerprint: only(settings.fingerprints),
     allowPlainHttp: settings.plainHttp,
     lock: settings.lock,
+    rate,
     credentials,
   });
 }
 
-async function openSmbDriver({ url, settings, create, credentials }: Opening): Promise<RemoteDriver> {
+async function openSmbDriver({ url, settings, create, credentials, rate }: Opening): Promise<RemoteDriver> {
   const { openSmb } = await import("../smb/smb-driver.ts");
   const { encrypt, kerberos } = settings;
   return openSmb(url, {
     kerberos,
+    rate,
     ...(encrypt === undefined ? {} : { encrypt }),
     ...(create === undefined ? {} : { create }),
     credentials: async () => {
@@ -124,12 +130,19 @@ async function openSmbDriver({ url, settings, create, credentials }: Opening): P
   });
 }
 
-async function openWebdavDriver({ url, settings, create, credentials }: Opening): Promise<RemoteDriver> {
+async function openWebdavDriver({
+  url,
+  settings,
+  create,
+  credentials,
+  rate,
+}: Opening): Promise<RemoteDriver> {
   const { openWebdav } = await import("../webdav/webdav-driver.ts");
   const fingerprint = only(settings.fingerprints);
   const authorities = settings.ca === undefined ? undefined : await readAuthorities(settings.ca);
   return openWebdav(url, {
     allowPlainHttp: settings.plainHttp,
+    rate,
     ...(create === undefined ? {} : { create }),
     ...(fingerprint === undefined ? {} : { fingerprint }),
     ...(authorities === undefined ? {} : { authorities }),

@@ -85,23 +85,33 @@ function checkRange(
   if (length < range.length) throw tooShort(name, location, range, Number.isNaN(size) ? last + 1 : size);
 }
 
-/** @throws {TransportFailure} when the body has another length. */
-export async function readExactly(body: Readable, length: number): Promise<Buffer> {
-  let bytes: Buffer | undefined;
-  let filled = 0;
-  const source: AsyncIterable<unknown> = body;
-  for await (const chunk of source) {
-    if (!(chunk instanceof Uint8Array) || chunk.length > length - filled) {
-      throw senseless("is longer than it says");
-    }
-    // What comes in one piece need not be copied.
-    if (chunk.length === length) bytes = Buffer.from(chunk.buffer, chunk.byteOffset, length);
-    else (bytes ??= Buffer.allocUnsafeSlow(length)).set(chunk, filled);
-    filled += chunk.length;
-    noteBuffers(chunk.length);
-  }
-  if (filled === length) return bytes ?? Buffer.alloc(0);
-  throw new TransportFailure("ERR_STORAGE_UNREACHABLE", "the answer ended too early");
+/**
+ * Listens rather than iterates: iterating stops and starts the socket so often that it takes twice as long.
+ *
+ * @throws {TransportFailure} when the body has another length.
+ */
+export function readExactly(body: Readable, length: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    let bytes: Buffer | undefined;
+    let filled = 0;
+    body.on("data", (chunk: unknown) => {
+      if (!(chunk instanceof Uint8Array) || chunk.length > length - filled) {
+        reject(senseless("is longer than it says"));
+        body.destroy();
+        return;
+      }
+      // What comes in one piece need not be copied.
+      if (chunk.length === length) bytes = Buffer.from(chunk.buffer, chunk.byteOffset, length);
+      else (bytes ??= Buffer.allocUnsafeSlow(length)).set(chunk, filled);
+      filled += chunk.length;
+      noteBuffers(chunk.length);
+    });
+    body.once("error", reject);
+    body.once("close", () => {
+      if (filled === length && body.readableEnded) resolve(bytes ?? Buffer.alloc(0));
+      else reject(new TransportFailure("ERR_STORAGE_UNREACHABLE", "the answer ended too early"));
+    });
+  });
 }
 
 function senseless(what: string): TransportFailure {

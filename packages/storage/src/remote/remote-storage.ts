@@ -12,7 +12,7 @@ import type { ByteRange, ObjectInfo, PutOptions, Storage, StorageCapabilities } 
 import { checkObjectName, checkPrefix, isObjectName } from "../names.ts";
 import { assertRange } from "../reading.ts";
 import type { ObjectPage, RemoteDriver } from "./driver.ts";
-import { Gate, Pace } from "./limits.ts";
+import { Gate } from "./limits.ts";
 import { Outage, withRetries } from "./retry.ts";
 
 export interface RemoteOptions {
@@ -20,8 +20,6 @@ export interface RemoteOptions {
   readonly deadlineMs?: number;
   /** Calls in flight at once. Default 8. */
   readonly parallel?: number;
-  /** What all transfers together may take on average, each way. Default: no limit. */
-  readonly bytesPerSecond?: number;
   readonly clock?: Clock;
   readonly randomness?: Randomness;
 }
@@ -44,8 +42,6 @@ class RemoteStorage implements Storage {
   readonly #deadlineMs: number;
   readonly #outage = new Outage();
   readonly #gate: Gate;
-  readonly #up: Pace;
-  readonly #down: Pace;
   /** Aborted when the storage is closed. */
   readonly #closing = new AbortController();
 
@@ -57,15 +53,11 @@ class RemoteStorage implements Storage {
     this.#randomness = options.randomness ?? systemRandomness;
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
     this.#gate = new Gate(options.parallel ?? PARALLEL);
-    const rate = options.bytesPerSecond ?? Number.POSITIVE_INFINITY;
-    this.#up = new Pace(rate, this.#clock);
-    this.#down = new Pace(rate, this.#clock);
   }
 
   async put(name: string, bytes: Uint8Array, options: PutOptions = {}): Promise<"created" | "exists"> {
     checkObjectName(name);
     return this.#call(name, options.signal, async (signal, before) => {
-      await this.#up.take(bytes.length, signal);
       const outcome = await this.#driver.put(name, bytes, options.sha256, signal);
       // The answer to an earlier attempt may have been lost, and what is there be its object.
       if (outcome === "created" || before === 0) return outcome;
@@ -77,7 +69,6 @@ class RemoteStorage implements Storage {
     checkObjectName(name);
     if (range !== undefined) assertRange(range);
     return this.#call(name, signal, async (either) => {
-      await this.#down.take(range?.length ?? 0, either);
       const bytes = await this.#driver.get(name, range, either);
       if (range === undefined || bytes.length === range.length) return bytes;
       throw new AppError(
