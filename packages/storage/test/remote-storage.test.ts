@@ -153,15 +153,6 @@ suite("limits of a remote storage", () => {
     assert.equal(driver.runningMost, 3);
   });
 
-  test("keep the average rate", async () => {
-    const driver = new MemoryDriver();
-    const clock = sleepingClock();
-    const storage = openRemoteStorage(driver, { clock, bytesPerSecond: 1000 });
-    await storage.put("a", Buffer.alloc(500));
-    await storage.put("b", Buffer.alloc(2500));
-    assert.equal(clock.monotonic(), 3000);
-  });
-
   test("refuse a list that does not end, and names that are none", async () => {
     class Hostile extends MemoryDriver {
       override list(): ReturnType<RemoteDriver["list"]> {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
 import { collect, exchange, type HttpSettings } from "../remote/http-exchange.ts";
 
 /** What of the SDK's request counts here. */
@@ -22,7 +22,7 @@ interface SdkAnswer {
   readonly response: {
     readonly statusCode: number;
     readonly headers: Record<string, string>;
-    readonly body: IncomingMessage | Buffer;
+    readonly body: Readable | Buffer;
   };
 }
 
@@ -72,7 +72,7 @@ async function send(
     settings,
     { ...message, body: bodyBytes(request.body) },
     signal,
-    async (incoming, code): Promise<IncomingMessage | Buffer> =>
+    async (incoming, code): Promise<Readable | Buffer> =>
       request.query["x-id"] === "GetObject" && code >= 200 && code < 300
         ? incoming
         : collect(incoming, ANSWER_BYTES_MAX),

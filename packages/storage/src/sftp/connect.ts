@@ -8,6 +8,7 @@ import type { AppError } from "@holdfast/kernel";
 import ssh2 from "ssh2";
 import type { AnyAuthMethod, Client, SFTPWrapper } from "ssh2";
 import { cancelled, throwIfAborted } from "../cancel.ts";
+import type { TransferRate } from "../remote/limits.ts";
 import { authMethods, type SftpCredentials } from "./authentication.ts";
 import {
   channelFailure,
@@ -27,6 +28,7 @@ export interface ConnectOptions extends HostTrustOptions {
   readonly credentials: () => Promise<SftpCredentials>;
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  readonly rate?: TransferRate | undefined;
 }
 
 const GREETING_LENGTH_MAX = 255;
@@ -181,9 +183,9 @@ class Handshake {
     if (this.#settled) return;
     this.#settled = true;
     const chunkLength = /SSH-2\.0-OpenSSH/.test(this.#greeting) ? CHUNK_LENGTH_OPENSSH : CHUNK_LENGTH;
-    const { location, idleTimeoutMs } = this.#options;
+    const { location, idleTimeoutMs, rate } = this.#options;
     const parts = { client: this.#client, socket: this.#socket, sftp, url: location.url };
-    this.#outcome.resolve(new SftpSession({ ...parts, idleTimeoutMs, chunkLength }));
+    this.#outcome.resolve(new SftpSession({ ...parts, idleTimeoutMs, chunkLength, rate }));
   }
 
   #fail(error: AppError): void {

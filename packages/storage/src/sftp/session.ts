@@ -9,6 +9,7 @@ import type { Client, SFTPWrapper } from "ssh2";
 import { type RemoteEntry, type RemoteFile, toEntries, toFile, toFileSystemState } from "./answers.ts";
 import { connectionLost, type FileSystemState, isMissing, SftpStatusError, STATUS } from "./failures.ts";
 import { noteBuffers } from "../remote/collection.ts";
+import type { TransferRate } from "../remote/limits.ts";
 import { type Done, Requests } from "./requests.ts";
 
 const END_OF_FILE = 1;
@@ -32,10 +33,12 @@ export interface SessionParts {
   readonly idleTimeoutMs: number;
   /** Bytes of one read or write that the server surely takes in one packet. */
   readonly chunkLength: number;
+  readonly rate: TransferRate | undefined;
 }
 
 export class SftpSession {
   readonly chunkLength: number;
+  readonly rate: TransferRate | undefined;
   readonly #parts: SessionParts;
   readonly #requests: Requests;
   readonly #closed = Promise.withResolvers<void>();
@@ -43,6 +46,7 @@ export class SftpSession {
   constructor(parts: SessionParts) {
     this.#parts = parts;
     this.chunkLength = parts.chunkLength;
+    this.rate = parts.rate;
     const { client, socket, sftp, url } = parts;
     this.#requests = new Requests({
       url,

@@ -21,6 +21,7 @@ import { throwIfAborted } from "../cancel.ts";
 import { type ByteRange, type ObjectInfo, PLAIN_STORAGE, type StorageCapabilities } from "../contract.ts";
 import { assertRange } from "../reading.ts";
 import type { ObjectPage, RemoteDriver } from "../remote/driver.ts";
+import type { TransferRate } from "../remote/limits.ts";
 import type { SftpCredentials } from "./authentication.ts";
 import { connectSftp } from "./connect.ts";
 import { isMissing, sftpFailure } from "./failures.ts";
@@ -48,6 +49,8 @@ export interface SftpOptions extends HostTrustOptions {
   readonly idleTimeoutMs?: number;
   /** From nothing to a channel; by default 15 s. */
   readonly connectTimeoutMs?: number;
+  /** Of content; without it, as fast as it goes. */
+  readonly rate?: TransferRate | undefined;
   /** Of the opening only. */
   readonly signal?: AbortSignal;
   readonly clock?: Clock;

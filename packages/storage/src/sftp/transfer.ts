@@ -3,15 +3,19 @@
  *
  * @module
  */
+import type { Pace } from "../remote/limits.ts";
 import type { SftpSession } from "./session.ts";
 
 /** What SSH's window of a channel lets through in either direction (2 MiB in OpenSSH and in the library). */
 const WINDOW = 2 * 1024 * 1024;
+/** Each may wait for its piece's turn, and whoever cancels waits for all of them: a quarter of a second. */
+const PACED_LANES = 4;
 
 /** Writes `bytes` from the start of the file. They are not read any more once this has ended, in whatever way. */
 export async function writeContent(session: SftpSession, handle: Buffer, bytes: Buffer): Promise<void> {
-  const { chunkLength } = session;
-  await inParallel(bytes.length, chunkLength, async (start, length) => {
+  const pace = session.rate?.up;
+  await inParallel(bytes.length, session.chunkLength, pace, async (start, length) => {
+    await pace?.take(length);
     await session.write(handle, bytes, start, length, start);
   });
 }
@@ -28,7 +32,9 @@ export async function readContent(
   offset: number,
 ): Promise<number> {
   let filled = target.length;
-  await inParallel(target.length, session.chunkLength, async (start, length) => {
+  const pace = session.rate?.down;
+  await inParallel(target.length, session.chunkLength, pace, async (start, length) => {
+    await pace?.take(length);
     const end = start + length;
     // Servers may answer with less than was asked for (draft-02 section 6.4).
     for (let done = start; done < end; ) {
@@ -46,9 +52,12 @@ export async function readContent(
 /** After an error no new piece is begun, and those that were begun have ended before this rejects. */
 async function inParallel(
   total: number,
-  pieceLength: number,
+  chunkLength: number,
+  pace: Pace | undefined,
   transfer: (start: number, length: number) => Promise<void>,
 ): Promise<void> {
+  const pieceLength = pace?.pieceLength(chunkLength) ?? chunkLength;
+  const lanesMax = pace === undefined ? Math.max(2, Math.ceil(WINDOW / pieceLength)) : PACED_LANES;
   let next = 0;
   const lane = async (): Promise<void> => {
     while (next < total) {
@@ -63,7 +72,7 @@ async function inParallel(
       }
     }
   };
-  const lanes = Math.min(Math.ceil(total / pieceLength), Math.max(2, Math.ceil(WINDOW / pieceLength)));
+  const lanes = Math.min(Math.ceil(total / pieceLength), lanesMax);
   const outcomes = await Promise.allSettled(Array.from({ length: lanes }, lane));
   for (const outcome of outcomes) {
     if (outcome.status === "rejected") throw outcome.reason;

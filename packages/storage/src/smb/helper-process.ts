@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { AppError } from "@holdfast/kernel";
 import { cancelled } from "../cancel.ts";
 import { noteBuffers } from "../remote/collection.ts";
+import type { TransferRate } from "../remote/limits.ts";
 import { type Done, encodeFrame, type Failure, malformed, type Reply, type Request } from "./messages.ts";
 import { ReplyReader } from "./replies.ts";
 
@@ -30,6 +31,9 @@ const PASSED_ON = [
   "KRB5_CONFIG",
   "KRB5_CLIENT_KTNAME",
 ];
+
+/** Of a transfer whose rate is limited. */
+const PAYLOAD_PIECE_LENGTH = 256 * 1024;
 
 /** What the helper says went wrong; never leaves the driver. */
 export class HelperFailure extends Error {
@@ -65,12 +69,14 @@ interface Running {
 export class HelperProcess {
   readonly #process: ChildProcess;
   readonly #socket: Socket;
+  readonly #rate: TransferRate | undefined;
   /** Fulfilled when the process is gone. */
   readonly ended: Promise<void>;
   #running: Running | undefined;
   #dead = false;
 
-  constructor() {
+  constructor(rate?: TransferRate) {
+    this.#rate = rate;
     this.#process = spawn(process.execPath, [PROGRAM], {
       stdio: ["ignore", "ignore", "ignore", "pipe"],
       env: environment(),
@@ -91,6 +97,7 @@ export class HelperProcess {
         this.#running?.heard();
         reader.push(chunk);
         noteBuffers(chunk.length);
+        this.#holdBack(chunk.length);
       } catch (error) {
         this.#break(error);
       }
@@ -137,7 +144,7 @@ export class HelperProcess {
     this.#socket.ref();
     this.#process.ref();
     this.#socket.write(encodeFrame(exchange.request));
-    if (exchange.payload !== undefined && exchange.payload.length > 0) this.#socket.write(exchange.payload);
+    if (exchange.payload !== undefined) void this.#sendPayload(exchange.payload, signal);
     try {
       return await promise;
     } finally {
@@ -146,6 +153,29 @@ export class HelperProcess {
       this.#running = undefined;
       this.#rest();
     }
+  }
+
+  async #sendPayload(payload: Uint8Array, signal: AbortSignal): Promise<void> {
+    const pace = this.#rate?.up;
+    const length = pace?.pieceLength(PAYLOAD_PIECE_LENGTH) ?? payload.length;
+    try {
+      for (let start = 0; start < payload.length; start += length) {
+        const piece = payload.subarray(start, start + length);
+        await pace?.take(piece.length, signal);
+        if (this.#dead) return;
+        this.#socket.write(piece);
+      }
+    } catch {
+      // The call was given up, which has ended this process.
+    }
+  }
+
+  /** The helper stops reading from the server when nobody takes what it has. */
+  #holdBack(length: number): void {
+    const pace = this.#rate?.down;
+    if (pace === undefined) return;
+    this.#socket.pause();
+    void pace.take(length).then(() => this.#socket.resume());
   }
 
   #hear(reply: Reply, payloadLength: number): void {

@@ -33,6 +33,8 @@ export interface PutRequest {
   readonly lock: string;
   /** Also remove old temporary files. */
   readonly sweep: boolean;
+  /** Bytes of one call of the library, at most {@link SLICE_LENGTH}. */
+  readonly slice: number;
 }
 
 export interface GetRequest {
@@ -41,6 +43,8 @@ export interface GetRequest {
   readonly offset: number;
   /** Null for the whole object. */
   readonly length: number | null;
+  /** As of a put. */
+  readonly slice: number;
 }
 
 export type Request =

@@ -146,7 +146,7 @@ export class Session {
     if (this.#publisher.isTaken(final)) return "exists";
     let outcome: "created" | "exists" | undefined;
     try {
-      this.#write(temporary, incoming);
+      this.#write(temporary, incoming, request.slice);
       if (request.sweep) this.#sweep(temporary);
       const lock = this.#url(`${LOCK_FOLDER}/${request.lock}`);
       outcome = this.#publisher.publish({ temporary, final, lock });
@@ -157,13 +157,14 @@ export class Session {
     }
   }
 
-  #write(url: string, incoming: Incoming): void {
+  #write(url: string, incoming: Incoming, slice: number): void {
+    const buffer = this.#buffer.subarray(0, slice);
     const file = this.#library.open(url, WRITE_FLAGS);
     try {
       for (;;) {
-        const slice = incoming.take(this.#buffer);
-        if (slice === undefined) break;
-        this.#writeAll(file, slice);
+        const bytes = incoming.take(buffer);
+        if (bytes === undefined) break;
+        this.#writeAll(file, bytes);
         this.#channel.send({ kind: "progress" });
       }
       if (!incoming.isComplete) throw new StageError("call", "EPIPE");
@@ -181,7 +182,7 @@ export class Session {
     }
   }
 
-  #get({ name, offset, length }: GetRequest): Done {
+  #get({ name, offset, length, slice: sliceLength }: GetRequest): Done {
     const opened = attempt(() => this.#library.open(this.#url(name), constants.O_RDONLY));
     if (opened instanceof CallError) return this.#failGet(name, opened);
     try {
@@ -193,7 +194,7 @@ export class Session {
       this.#library.seek(opened, offset);
       let done = 0;
       while (done < wanted) {
-        const slice = this.#buffer.subarray(0, Math.min(SLICE_LENGTH, wanted - done));
+        const slice = this.#buffer.subarray(0, Math.min(sliceLength, wanted - done));
         const read = this.#library.read(opened, slice);
         if (read === 0) return { kind: "done", endedAt: offset + done };
         if (read > slice.length) throw new StageError("call", "EIO");

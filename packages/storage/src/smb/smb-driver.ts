@@ -24,9 +24,17 @@ import { type ByteRange, type ObjectInfo, PLAIN_STORAGE, type StorageCapabilitie
 import { isObjectName } from "../names.ts";
 import { notFound, tooShort } from "../reading.ts";
 import type { ObjectPage, RemoteDriver } from "../remote/driver.ts";
+import type { TransferRate } from "../remote/limits.ts";
 import { smbFailure } from "./failures.ts";
 import { HelperFailure, HelperProcess } from "./helper-process.ts";
-import { type Done, malformed, type Reply, type Request, WHOLE_OBJECT_MAX } from "./messages.ts";
+import {
+  type Done,
+  malformed,
+  type Reply,
+  type Request,
+  SLICE_LENGTH,
+  WHOLE_OBJECT_MAX,
+} from "./messages.ts";
 import { Pool } from "./pool.ts";
 import { findServer } from "./find-server.ts";
 import { libraryUrl, parseSmbLocation, showSmbLocation, type SmbLocation } from "./smb-location.ts";
@@ -60,6 +68,8 @@ export interface SmbOptions {
   readonly connectTimeoutMs?: number;
   /** The longest silence within a call. Default 30 seconds. */
   readonly idleTimeoutMs?: number;
+  /** Of content; without it, as fast as it goes. */
+  readonly rate?: TransferRate | undefined;
   readonly randomness?: Randomness;
 }
 
@@ -115,6 +125,7 @@ class SmbDriver implements RemoteDriver {
       temporary: this.#randomness(Buffer.alloc(16)).toString("hex"),
       lock: createHash("sha256").update(name).digest("hex").slice(0, 2),
       sweep,
+      slice: this.#options.rate?.up.pieceLength(SLICE_LENGTH) ?? SLICE_LENGTH,
     };
     const { outcome } = await this.#call({ request, action: `Storing ${name}`, signal, payload: bytes });
     if (outcome === undefined) throw malformed();
@@ -124,7 +135,13 @@ class SmbDriver implements RemoteDriver {
   async get(name: string, range: ByteRange | undefined, signal: AbortSignal): Promise<Buffer> {
     let bytes: Buffer | undefined;
     let filled = 0;
-    const request: Request = { op: "get", name, offset: range?.offset ?? 0, length: range?.length ?? null };
+    const request: Request = {
+      op: "get",
+      name,
+      offset: range?.offset ?? 0,
+      length: range?.length ?? null,
+      slice: this.#options.rate?.down.pieceLength(SLICE_LENGTH) ?? SLICE_LENGTH,
+    };
     const { endedAt } = await this.#call({
       request,
       action: `Reading ${name}`,
@@ -219,7 +236,7 @@ class SmbDriver implements RemoteDriver {
       create: this.#options.create ?? false,
       timeoutMs: (this.#options.idleTimeoutMs ?? IDLE_TIMEOUT_MS) + LIBRARY_PATIENCE_MS,
     };
-    const helper = new HelperProcess();
+    const helper = new HelperProcess(this.#options.rate);
     try {
       await helper.run({ request, timeoutMs, signal, subject: `Connecting to ${this.location}` });
       return helper;

@@ -16,6 +16,9 @@ import { AppError } from "@holdfast/kernel";
 import { errorCode, networkFailure, timeoutFailure, untrusted } from "./failures.ts";
 import { isLoopbackAddress, type WebdavLocation } from "./location.ts";
 
+/** With less, the socket would be stopped and started for each piece of an answer. */
+const READING = { highWaterMark: 512 * 1024 };
+
 export interface Connecting {
   readonly location: WebdavLocation;
   readonly allowPlainHttp: boolean;
@@ -70,10 +73,11 @@ export class ConnectionPool extends Agent {
 
 function open({ location, authorities, pin }: Connecting): Socket {
   const { host, port } = location;
-  if (!location.tls) return connectPlain({ host, port, noDelay: true });
+  if (!location.tls) return connectPlain({ host, port, noDelay: true, ...READING });
   const socket = connectTls({
     host,
     port,
+    ...READING,
     ...(isIP(host) === 0 ? { servername: host } : {}),
     ...(authorities === undefined ? {} : { ca: authorities }),
     // A pinned certificate needs no chain; `checkPin` then decides alone, before a byte is sent.

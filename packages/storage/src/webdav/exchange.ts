@@ -7,6 +7,7 @@
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import { cancelled, throwIfAborted } from "../cancel.ts";
 import { noteBuffers } from "../remote/collection.ts";
+import type { TransferRate } from "../remote/limits.ts";
 import { badAnswer, errorCode, networkFailure, timeoutFailure } from "./failures.ts";
 import type { ConnectionPool } from "./connect.ts";
 import { authority, type WebdavLocation } from "./location.ts";
@@ -29,6 +30,7 @@ export interface Channel {
   readonly location: WebdavLocation;
   readonly pool: ConnectionPool;
   readonly idleTimeoutMs: number;
+  readonly rate?: TransferRate | undefined;
 }
 
 export interface HttpRequest {
@@ -81,11 +83,12 @@ class Transfer {
   readonly #message: HttpRequest;
   readonly #request: ClientRequest;
   readonly #idleTimeoutMs: number;
+  readonly #rate: TransferRate | undefined;
   #timer: NodeJS.Timeout;
   #timedOut = false;
   #answered = false;
 
-  constructor({ location, pool, idleTimeoutMs }: Channel, message: HttpRequest, signal: AbortSignal) {
+  constructor({ location, pool, idleTimeoutMs, rate }: Channel, message: HttpRequest, signal: AbortSignal) {
     this.#location = location.text;
     this.#message = message;
     this.#signal = signal;
@@ -106,6 +109,7 @@ class Transfer {
       maxHeaderSize: HEADERS_LENGTH_MAX,
     });
     this.#idleTimeoutMs = idleTimeoutMs;
+    this.#rate = rate;
     this.#timer = setTimeout(this.#expire, idleTimeoutMs);
     signal.addEventListener("abort", this.#abort, { once: true });
   }
@@ -184,7 +188,21 @@ class Transfer {
       this.#request.end();
       return;
     }
-    const end = Math.min(offset + CHUNK_LENGTH, body.length);
+    const pace = this.#rate?.up;
+    if (pace === undefined) {
+      this.#sendPiece(body, offset, Math.min(offset + CHUNK_LENGTH, body.length));
+      return;
+    }
+    const end = Math.min(offset + pace.pieceLength(CHUNK_LENGTH), body.length);
+    pace.take(end - offset, this.#signal).then(
+      () => this.#sendPiece(body, offset, end),
+      // The call was given up, which has ended the request too.
+      () => undefined,
+    );
+  }
+
+  #sendPiece(body: Uint8Array, offset: number, end: number): void {
+    if (this.#request.destroyed || this.#answered) return;
     noteBuffers(end - offset);
     this.#request.write(unshared(body.subarray(offset, end)), (error) => {
       if ((error !== undefined && error !== null) || this.#request.destroyed || this.#answered) return;
@@ -199,6 +217,7 @@ class Transfer {
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       this.#progress();
       noteBuffers(chunk.length);
+      await this.#rate?.down.take(chunk.length, this.#signal);
       yield chunk;
     }
     if (!answer.complete) throw networkFailure(new Error("cut"), this.#location);

@@ -19,6 +19,7 @@ import { throwIfAborted } from "../cancel.ts";
 import { type ByteRange, type ObjectInfo, PLAIN_STORAGE, type StorageCapabilities } from "../contract.ts";
 import { assertRange, notFound } from "../reading.ts";
 import type { ObjectPage, RemoteDriver } from "../remote/driver.ts";
+import type { TransferRate } from "../remote/limits.ts";
 import { Authorization, type CredentialSource } from "./authorization.ts";
 import { ConnectionPool, parseFingerprint } from "./connect.ts";
 import { DavClient } from "./dav-client.ts";
@@ -49,6 +50,8 @@ export interface WebdavOptions {
   readonly connectTimeoutMs?: number;
   /** How long nothing may move in either way. */
   readonly idleTimeoutMs?: number;
+  /** Of content; without it, as fast as it goes. */
+  readonly rate?: TransferRate | undefined;
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
   readonly randomness?: Randomness;
@@ -73,7 +76,7 @@ export async function openWebdav(url: URL | string, options: WebdavOptions = {})
   });
   const authorization = new Authorization(location, options.credentials, randomness);
   const idleTimeoutMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
-  const client = new DavClient({ location, pool, idleTimeoutMs }, authorization);
+  const client = new DavClient({ location, pool, idleTimeoutMs, rate: options.rate }, authorization);
   try {
     const signal = options.signal ?? new AbortController().signal;
     const available = await findBase(client, location, options.create === true, signal);
