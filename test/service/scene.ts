@@ -72,12 +72,14 @@ async function startServe(
   const running = start(context, bench, ["serve", "--json", "--listen", "127.0.0.1:0", ...places, ...more]);
   const { stdout } = running.child;
   assert(stdout !== null);
+  let said = "";
   for await (const line of createInterface({ input: stdout })) {
+    said = line;
     const object: unknown = JSON.parse(line);
     assert(typeof object === "object" && object !== null);
     if ("event" in object && object.event === "listening") return { running, listening: { ...object } };
   }
-  throw new Error(`the service ended: ${running.complaints()}`);
+  throw new Error(`the service ended: ${said} ${running.complaints()}`);
 }
 
 function start(context: TestContext, bench: Bench, argumentsGiven: readonly string[]): Running {

@@ -98,7 +98,7 @@ function addCommand(
 
 function toOption(definition: OptionDefinition): Option {
   const { choices, range } = definition;
-  const option = new Option(definition.flags.replace(/ ([A-Z_]+)$/u, " <$1>"), definition.text);
+  const option = new Option(definition.flags.replace(/ ([A-Z_:]+)$/u, " <$1>"), definition.text);
   if (choices !== undefined) option.choices(choices);
   if (range !== undefined) option.argParser((text) => parseNumber(text, range));
   if (definition.many === true) {

@@ -4,6 +4,7 @@
  * @module
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -46,6 +47,7 @@ async function enrollOnce(service: RunningService, stateDir: string): Promise<vo
 }
 
 async function isEnrolled(stateDir: string): Promise<boolean> {
+  if (!existsSync(stateDir)) return false;
   try {
     await agentStatus(stateDir);
     return true;

@@ -36,7 +36,7 @@ export async function run(call: CommandCall): Promise<Exit> {
       url: service.url,
       ...(service.setupLink === undefined ? {} : { setupLink: service.setupLink }),
     });
-    const worker = options.flag("noWorker")
+    const worker = options.isDenied("worker")
       ? undefined
       : keepWorker(service, join(data, "worker"), signal, output);
     await ended(signal);
