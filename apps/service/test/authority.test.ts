@@ -9,7 +9,8 @@ import { readClientCertificate } from "../src/authority/client-certificate.ts";
 import { browserNames } from "../src/authority/server-names.ts";
 import { openDatabase } from "../src/database/open-database.ts";
 import { forEachDatabase } from "./databases.ts";
-import { newAgentKeys, startService, tlsConnect } from "./device-fixture.ts";
+import { startService } from "./device-fixture.ts";
+import { newAgentKeys, tlsConnect } from "./scripted-agent.ts";
 import { PORTS, testClock, vaultFixture } from "./vault-fixture.ts";
 
 const DAY_MS = 24 * 3600 * 1000;

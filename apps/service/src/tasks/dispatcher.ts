@@ -6,7 +6,7 @@
  */
 import type { Server } from "node:https";
 import { AppError, type Clock, type Randomness, toErrorRecord } from "@holdfast/kernel";
-import { BEAT_MS, DEVICE_LOST_MS, type ServiceMessage } from "@holdfast/protocol";
+import { DEVICE_LOST_MS, type ServiceMessage } from "@holdfast/protocol";
 import type { AuditLog } from "../audit/audit.ts";
 import type { Authority } from "../authority/authority.ts";
 import { renewCertificate } from "../channel/certificate-renewal.ts";
@@ -64,7 +64,7 @@ export function createDispatcher(dependencies: DispatcherDependencies): Dispatch
   const own = createOwnProcess(dependencies);
   const work: GiveOutDependencies = { ...dependencies, processId: own.id };
   const progress = createProgressStore(database);
-  const starts = createStarts(database, (deviceId, message) => {
+  const starts = createStarts(database, clock, (deviceId, message) => {
     hub.send(deviceId, message);
   });
   const wakeUp = createWakeUp(() => dispatchOnce(work, hub, starts), failed);
@@ -92,7 +92,7 @@ export function createDispatcher(dependencies: DispatcherDependencies): Dispatch
     { everyMs: PROCESS_BEAT_MS, run: async () => own.beat().then(() => hub.storeSeen()) },
     { everyMs: POLL_MS, run: () => wakeUp.done() },
     { everyMs: SWEEP_MS, run: () => hub.checkOwners() },
-    { everyMs: BEAT_MS, run: () => starts.repeat() },
+    { everyMs: POLL_MS, run: () => starts.repeat() },
     { everyMs: PROGRESS_MS, run: () => progress.store() },
     {
       everyMs: SWEEP_MS,

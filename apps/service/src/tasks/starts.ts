@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { ServiceMessage } from "@holdfast/protocol";
+import type { Clock } from "@holdfast/kernel";
+import { BEAT_MS, type ServiceMessage } from "@holdfast/protocol";
 import type { Database } from "../database/database.ts";
 
 type Start = Extract<ServiceMessage, { type: "start" }>;
@@ -15,30 +16,42 @@ export interface Starts {
   readonly repeat: () => Promise<void>;
 }
 
+const LOOKED_AT_MAX = 1000;
+
 export function createStarts(
   database: Database,
+  clock: Pick<Clock, "monotonic">,
   send: (deviceId: string, message: ServiceMessage) => void,
 ): Starts {
-  const expected = new Map<string, { readonly deviceId: string; readonly start: Start }>();
+  const expected = new Map<string, { readonly deviceId: string; readonly start: Start; sentAt: number }>();
   return {
     expect: (deviceId, start) => {
-      expected.set(start.run, { deviceId, start });
+      expected.set(start.run, { deviceId, start, sentAt: clock.monotonic() });
     },
     arrived: (run) => {
       expected.delete(run);
     },
     repeat: async () => {
-      if (expected.size === 0) return;
+      const now = clock.monotonic();
+      const late = [...expected.values()]
+        .filter(({ sentAt }) => now - sentAt >= BEAT_MS)
+        .slice(0, LOOKED_AT_MAX);
+      if (late.length === 0) return;
       const given = await database.db
         .selectFrom("runs")
         .select("id")
         .where("state", "=", "given")
-        .where("id", "in", [...expected.keys()].slice(0, 1000))
+        .where(
+          "id",
+          "in",
+          late.map(({ start }) => start.run),
+        )
         .execute();
       const stillGiven = new Set(given.map(({ id }) => id));
-      for (const [run, { deviceId, start }] of [...expected].slice(0, 1000)) {
-        if (stillGiven.has(run)) send(deviceId, start);
-        else expected.delete(run);
+      for (const entry of late) {
+        entry.sentAt = now;
+        if (stillGiven.has(entry.start.run)) send(entry.deviceId, entry.start);
+        else expected.delete(entry.start.run);
       }
     },
   };
