@@ -15,6 +15,7 @@ import { defaultCacheDirectory, folder, repositoryRoot } from "./places.ts";
 import { provideTime } from "./programs.ts";
 import { run } from "./shell.ts";
 import { type MachineRecord, renderTables, type StorageRecord } from "./storages/figures.ts";
+import { azure } from "./storages/azure.ts";
 import { rcloneVersion } from "./storages/rclone.ts";
 import { s3 } from "./storages/s3.ts";
 import { type Client, type Kind, kindNames, type Place } from "./storages/service.ts";
@@ -23,7 +24,7 @@ import { smbEncrypted, smbSigned, smbVersion } from "./storages/smb.ts";
 import { makeSource } from "./storages/source.ts";
 import { curlVersion, webdav } from "./storages/webdav.ts";
 
-const KINDS: readonly Kind[] = [sftp, s3, webdav, smbSigned, smbEncrypted];
+const KINDS: readonly Kind[] = [sftp, s3, azure, webdav, smbSigned, smbEncrypted];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -58,37 +59,41 @@ async function measureStorages(): Promise<void> {
     if (record.record === "transfer") console.error(JSON.stringify(record));
   };
   report(describeMachine(bytes, Number(values.latency)));
-  const wanted = values.kinds.split(",");
-  for (const kind of KINDS.filter(({ name }) => wanted.includes(name))) {
-    const missing = kind.missing();
-    if (missing === undefined) await measureKind(kind, work, report);
-    else console.error(`${kind.name} is left out: ${missing}`);
+  const kinds = KINDS.filter(({ name }) => values.kinds.split(",").includes(name)).filter(isThere);
+  for (let index = 0; index < Number(values.runs); index += 1) {
+    for (const kind of kinds) await measureKind(kind, index, work, report);
   }
   const tables = renderTables(records);
   writeFileSync(`${file}.md`, tables);
   console.log(tables);
 }
 
+function isThere({ name, missing }: Kind): boolean {
+  const reason = missing();
+  if (reason !== undefined) console.error(`${name} is left out: ${reason}`);
+  return reason === undefined;
+}
+
 /** A fresh server for each run: what one run left in its memory or on its disk does not slow the next one. */
-async function measureKind(kind: Kind, work: string, report: (record: StorageRecord) => void): Promise<void> {
-  for (let index = 0; index < Number(values.runs); index += 1) {
-    await using service = await kind.start(work);
-    await using line = await startLine(service.port, Number(values.latency));
-    const all = service.clients(line.port, `run${String(index)}`);
-    const chosen = all.filter(
-      ({ name }) => values.clients === "" || values.clients.split(",").includes(name),
-    );
-    for (let turn = 0; turn < chosen.length; turn += 1) {
-      const client = chosen[(index + turn) % chosen.length];
-      if (client === undefined) continue;
-      try {
-        measureClient(kind, client, index, work, report);
-      } catch (error) {
-        console.error(
-          `${kind.name}, ${client.name}, run ${String(index)}: ${error instanceof Error ? error.message : String(error)}`,
-        );
-        process.exitCode = 1;
-      }
+async function measureKind(
+  kind: Kind,
+  index: number,
+  work: string,
+  report: (record: StorageRecord) => void,
+): Promise<void> {
+  await using service = await kind.start(work);
+  await using line = await startLine(service.port, Number(values.latency));
+  const all = service.clients(line.port, `run${String(index)}`);
+  const chosen = all.filter(({ name }) => values.clients === "" || values.clients.split(",").includes(name));
+  for (let turn = 0; turn < chosen.length; turn += 1) {
+    const client = chosen[(index + turn) % chosen.length];
+    if (client === undefined) continue;
+    try {
+      measureClient(kind, client, index, work, report);
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error);
+      console.error(`${kind.name}, ${client.name}, run ${String(index)}: ${what}`);
+      process.exitCode = 1;
     }
   }
 }

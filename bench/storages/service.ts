@@ -1,7 +1,7 @@
 /** What is measured on one kind of storage: a real server on this machine, and the programs that use it. */
 import type { Command } from "../measure.ts";
 
-export const kindNames = ["sftp", "s3", "webdav", "smb-signed", "smb-encrypted"] as const;
+export const kindNames = ["sftp", "s3", "azure", "webdav", "smb-signed", "smb-encrypted"] as const;
 export type KindName = (typeof kindNames)[number];
 
 /** Folders and files of this machine. */
@@ -33,6 +33,6 @@ export interface Service extends AsyncDisposable {
 export interface Kind {
   readonly name: KindName;
   /** Why it cannot be measured here; undefined when it can. */
-  missing(): string | undefined;
+  readonly missing: () => string | undefined;
   start(folder: string): Promise<Service>;
 }
