@@ -6,6 +6,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { type AzureServer, startAzureServer } from "../../packages/storage/test/servers/azure-server.ts";
 import { makeBucket } from "../../packages/storage/test/servers/s3-bucket.ts";
 import { missingS3Programs, startS3Server } from "../../packages/storage/test/servers/s3-server.ts";
 import { sshdMissing, startSftpServer } from "../../packages/storage/test/servers/sftp-server.ts";
@@ -57,6 +58,7 @@ export const PLACES: readonly Place[] = [
     start: startS3,
     killedDuring: "clean",
   },
+  { name: "Azure Blob", skip: false, start: startAzure, killedDuring: "replicate" },
 ];
 
 /** The URL with one more setting. */
@@ -152,6 +154,30 @@ async function startS3(): Promise<PlaceServer> {
     credentials: { accessKeyId, secretAccessKey },
     kill: () => server.kill(),
     start: () => server.restart(),
+    [Symbol.asyncDispose]: () => servers.disposeAsync(),
+  };
+}
+
+async function startAzure(): Promise<PlaceServer> {
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await startAzureServer({ tls: true }));
+  const plain = stack.use(await startAzureServer({ accountKey: server.accountKey }));
+  const container = await server.makeContainer("holdfast-command");
+  await plain.makeContainer(container);
+  const door = (to: AzureServer, more: string): Door => ({
+    port: to.port,
+    url: (folder, port) => `azure://${container}/${folder}?endpoint=${to.endpoint(port)}${more}`,
+    // Every body is sent with its digest.
+    noticesChanges: true,
+  });
+  const servers = stack.move();
+  return {
+    door: door(server, `&ca=${encodeURIComponent(server.authority.certificatePath)}`),
+    openDoor: door(plain, ""),
+    // The least rights that docs/storages.md names.
+    credentials: { sas: server.sas(container, "rdlc") },
+    kill: () => server.kill(),
+    start: () => server.start(),
     [Symbol.asyncDispose]: () => servers.disposeAsync(),
   };
 }

@@ -7,7 +7,6 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { suite, test, type TestContext } from "node:test";
 import { type Bench, newBench, summaryOf } from "../../apps/command/test/run-holdfast.ts";
-import { startAzureServer } from "../../packages/storage/test/servers/azure-server.ts";
 import { patternedBytes } from "./patterned-bytes.ts";
 import { PLACES } from "./places.ts";
 
@@ -81,15 +80,4 @@ suite("a repository by the command", () => {
       await useStorage(context, server.door.url("repository"), server.credentials);
     });
   }
-
-  // Not among the places: when it is killed, this server forgets what it stored in the last seconds.
-  test("on an Azure Blob server", { timeout: 300_000 }, async (context) => {
-    await using server = await startAzureServer({ tls: true });
-    const { account, authority } = server;
-    const container = await server.makeContainer();
-    const place = `azure://${container}/repository?account=${account}`;
-    const url = `${place}&endpoint=${server.endpoint()}&ca=${encodeURIComponent(authority.certificatePath)}`;
-    // The least rights that docs/storages.md names.
-    await useStorage(context, url, { sas: server.sas(container, "rdlc") });
-  });
 });

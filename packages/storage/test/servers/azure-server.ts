@@ -24,6 +24,8 @@ const HOUR_MS = 60 * 60 * 1000;
 
 export interface AzureServerOptions {
   readonly tls?: boolean;
+  /** Base64; a new one by default. With the same one, a SAS of one server is good for the other too. */
+  readonly accountKey?: string;
 }
 
 export interface AzureServer extends AsyncDisposable {
@@ -37,7 +39,7 @@ export interface AzureServer extends AsyncDisposable {
   endpoint(port?: number): string;
   /** For what a test does past the driver. */
   container(name: string): ContainerClient;
-  makeContainer(): Promise<string>;
+  makeContainer(name?: string): Promise<string>;
   /** A shared access signature for a container. @param rights letters such as `rwdlc`. */
   sas(container: string, rights: string, expiresMs?: number): string;
   /** At once; what it has answered for is kept, see azurite-crash.ts. */
@@ -49,7 +51,7 @@ export interface AzureServer extends AsyncDisposable {
 
 export async function startAzureServer(options: AzureServerOptions = {}): Promise<AzureServer> {
   const scratch = await scratchFolder();
-  const server = new Azurite(scratch.path, options.tls === true, await freePort(), async () => {
+  const server = new Azurite(scratch.path, options, await freePort(), async () => {
     await scratch[Symbol.asyncDispose]();
   });
   try {
@@ -64,7 +66,7 @@ export async function startAzureServer(options: AzureServerOptions = {}): Promis
 class Azurite implements AzureServer {
   readonly port: number;
   readonly account = "holdfasttest";
-  accountKey = newKey();
+  accountKey: string;
   readonly authority: Certificate;
   readonly certificate: Certificate;
   readonly #folder: string;
@@ -72,10 +74,11 @@ class Azurite implements AzureServer {
   readonly #remove: () => Promise<void>;
   #child: ChildProcess | undefined;
 
-  constructor(folder: string, tls: boolean, port: number, remove: () => Promise<void>) {
+  constructor(folder: string, options: AzureServerOptions, port: number, remove: () => Promise<void>) {
     this.port = port;
     this.#folder = folder;
-    this.#tls = tls;
+    this.#tls = options.tls === true;
+    this.accountKey = options.accountKey ?? newKey();
     this.#remove = remove;
     ({ authority: this.authority, server: this.certificate } = makeCertificates(folder));
   }
@@ -90,8 +93,7 @@ class Azurite implements AzureServer {
     return new ContainerClient(`${this.endpoint()}/${name}`, this.#credential(), options);
   }
 
-  async makeContainer(): Promise<string> {
-    const name = `c-${randomUUID()}`;
+  async makeContainer(name = `c-${randomUUID()}`): Promise<string> {
     await this.container(name).create();
     return name;
   }
