@@ -372,6 +372,8 @@ forEachDatabase("audit log", (open) => {
         role: "viewer",
         password: "",
         password_changed_at: 0,
+        totp_version: null,
+        totp_pending_version: null,
         disabled: 0,
         created_at: 0,
         revision: 1,

@@ -1,4 +1,5 @@
 // The public surface of this package.
+export { canonicalBase32 } from "./base32.ts";
 export { FRAME_BOX_OVERHEAD_BYTES, openNonce, sealNonce } from "./frame-box.ts";
 export {
   type FrameKeys,
@@ -30,6 +31,7 @@ export {
   verifySignature,
 } from "./signing.ts";
 export { type Level, type Method, SUITE_NONE, SUITES, type Suite, suiteByCode, suiteFor } from "./suites.ts";
+export { encodeTotpSecret, TOTP_PERIOD_SECONDS, TOTP_SECRET_BYTES, totpCode, totpStepOf } from "./totp.ts";
 export {
   decapsulate,
   type Encapsulation,

@@ -86,9 +86,12 @@ export {
 } from "./reading/walk-what-is-left.ts";
 export {
   type FirstSlot,
+  isSlotOfKit,
+  lateSlots,
   type PreparedObject,
   type PreparedRepository,
   prepareRepository,
+  prepareSlot,
   storePreparedObjects,
 } from "./prepare-repository.ts";
 export {

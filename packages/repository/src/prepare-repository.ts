@@ -19,7 +19,7 @@ import {
   ROOT_SECRET_BYTES,
   wipeKeySet,
 } from "./keys/key-set.ts";
-import { encodeSlot, type SlotTarget } from "./keys/slot.ts";
+import { decodeSlot, encodeSlot, type SlotTarget } from "./keys/slot.ts";
 
 export interface FirstSlot {
   readonly target: SlotTarget;
@@ -35,7 +35,7 @@ export interface PreparedRepository {
   readonly config: RepositoryConfig;
   /** The caller keeps or wipes it. */
   readonly rootSecret: Buffer;
-  /** To be stored in this order; the config is the last. They hold no plaintext secret. */
+  /** To be stored in this order: the config comes last. They hold no plaintext secret. */
   readonly objects: readonly PreparedObject[];
 }
 
@@ -70,9 +70,35 @@ export function prepareRepository(
   return { config, rootSecret, objects: [...slotObjects, configObject] };
 }
 
+/** One more way to open a repository, for somebody else to store. `rootSecret` stays the caller's to wipe. */
+export function prepareSlot(
+  { clock, randomness }: { readonly clock: Pick<Clock, "now">; readonly randomness: Randomness },
+  { repository, rootSecret }: { readonly repository: Buffer; readonly rootSecret: Uint8Array },
+  slot: FirstSlot,
+): PreparedObject {
+  const keys = deriveKeySet(rootSecret, repository, ["maintain"]);
+  const created = { repository, rootSecret, tableKey: keys.tableKey, createdMs: clock.now() };
+  const bytes = encodeSlot({ ...created, ...slot, randomness });
+  wipeKeySet(keys);
+  return { name: hashedName("slot", sha256(bytes)), bytes };
+}
+
+/** Whether a prepared object is the slot of the recovery kit with this public key. */
+export function isSlotOfKit(object: PreparedObject, repository: Buffer, publicKey: Uint8Array): boolean {
+  if (object.name === CONFIG_NAME) return false;
+  const slot = decodeSlot(object.bytes, object.name, repository);
+  return slot.kind === "recovery" && slot.publicKeyHash.equals(sha256(publicKey));
+}
+
+/** Slots that were added after the repository was prepared: they stand behind its config. */
+export function lateSlots(objects: readonly PreparedObject[]): readonly PreparedObject[] {
+  const config = objects.findIndex(({ name }) => name === CONFIG_NAME);
+  return config === -1 ? [] : objects.slice(config + 1);
+}
+
 /**
- * Stores what {@link prepareRepository} made, each object only if it is absent. The config comes last: a kill before it
- * leaves a folder that is no repository yet, and the next call completes it.
+ * Stores what {@link prepareRepository} made, each object only if it is absent. The config comes after the first slots: a kill
+ * before it leaves a folder that is no repository yet, and the next call completes it.
  *
  * @returns `exists` when there is a config already, this one or another: read it to know.
  * @throws AppError of the storage.
@@ -82,6 +108,9 @@ export async function storePreparedObjects(
   objects: readonly PreparedObject[],
 ): Promise<"created" | "exists"> {
   let outcome: "created" | "exists" = "exists";
-  for (const { name, bytes } of objects) outcome = await storage.put(name, bytes);
+  for (const { name, bytes } of objects) {
+    const put = await storage.put(name, bytes);
+    if (name === CONFIG_NAME) outcome = put;
+  }
   return outcome;
 }

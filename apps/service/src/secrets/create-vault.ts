@@ -38,7 +38,7 @@ export async function createVault(database: Database, options: CreateVaultOption
   const keys: VaultKeys = {
     vaultId: randomness(Buffer.alloc(VAULT_ID_BYTES)),
     root: randomKey(options),
-    terms: new Map([[FIRST_TERM, randomKey(options)]]),
+    terms: new Map(),
   };
   try {
     const slot = sealSlot(
@@ -94,20 +94,20 @@ async function insertVault(
   await transaction.insertInto("unlock_slots").values(slot).execute();
   await transaction
     .insertInto("keyring_terms")
-    .values({ number: FIRST_TERM, created_at: now, box: sealTerm(keys, FIRST_TERM, ports) })
+    .values({ number: FIRST_TERM, created_at: now, box: sealNewTerm(keys, FIRST_TERM, ports) })
     .execute();
   using seed = new SecretBytes(ports.randomness(secretBuffer(SIGNING_SEED_BYTES)));
   await putValue(transaction, keys, ports, AUDIT_KEY_NAME, seed.bytes);
 }
 
-/** The box of a term whose key is in `keys`. */
-export function sealTerm(keys: VaultKeys, number: number, { randomness }: ValuePorts): Buffer {
-  const key = keys.terms.get(number);
-  if (key === undefined) throw new Error(`term ${String(number)} is not open`);
-  return sealBox(keys.root.bytes, vaultContext("term", keys.vaultId, number), key.bytes, randomness);
+/** The box of a new term, whose key nobody has but this box. */
+export function sealNewTerm(keys: VaultKeys, number: number, ports: ValuePorts): Buffer {
+  using key = randomKey(ports);
+  const context = vaultContext("term", keys.vaultId, number);
+  return sealBox(keys.root.bytes, context, key.bytes, ports.randomness);
 }
 
-export function randomKey({ randomness }: ValuePorts): SecretBytes {
+function randomKey({ randomness }: ValuePorts): SecretBytes {
   return new SecretBytes(randomness(secretBuffer(VAULT_KEY_BYTES)));
 }
 

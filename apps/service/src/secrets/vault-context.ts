@@ -21,8 +21,11 @@ export function vaultContext(kind: ContextKind, vaultId: Uint8Array, ...fields: 
   return writer.finish();
 }
 
+/** As the database has it: whatever kind it says. */
+export type StoredName = Omit<ValueName, "kind"> & { readonly kind: string };
+
 /** Of the key of a value, and of the value. */
-export function valueContext(kind: "key" | "value", vaultId: Uint8Array, name: ValueName): Buffer {
+export function valueContext(kind: "key" | "value", vaultId: Uint8Array, name: StoredName): Buffer {
   return vaultContext(kind, vaultId, name.kind, name.id, name.version, name.field);
 }
 

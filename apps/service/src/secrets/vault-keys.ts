@@ -13,7 +13,12 @@ export interface VaultKeys {
   /** V of docs/security.md. */
   readonly root: SecretBytes;
   /** By number, as far as they were used. */
-  readonly terms: Map<number, SecretBytes>;
+  readonly terms: Map<number, KnownTerm>;
+}
+
+interface KnownTerm {
+  readonly box: Uint8Array;
+  readonly key: SecretBytes;
 }
 
 export interface Term {
@@ -21,16 +26,20 @@ export interface Term {
   readonly key: SecretBytes;
 }
 
-/** The term of this box, which stands with this number in the database. */
+/**
+ * The term of this box, which stands with this number in the database. A number alone does not say which: another process may
+ * have deleted a term that nothing used, and made another one of the same number.
+ */
 export function openTerm(keys: VaultKeys, number: number, box: Uint8Array): SecretBytes {
   const known = keys.terms.get(number);
-  if (known !== undefined) return known;
+  if (known !== undefined && Buffer.compare(known.box, box) === 0) return known.key;
   const context = vaultContext("term", keys.vaultId, number);
-  const term = new SecretBytes(
+  const key = new SecretBytes(
     openKeyBox(keys.root.bytes, context, box, `Term ${String(number)} of the keyring`),
   );
-  keys.terms.set(number, term);
-  return term;
+  known?.key.wipe();
+  keys.terms.set(number, { box, key });
+  return key;
 }
 
 /** The term that new values are sealed under. */
@@ -45,12 +54,12 @@ export async function currentTerm(db: Db, keys: VaultKeys): Promise<Term> {
 }
 
 export function forgetTerm(keys: VaultKeys, number: number): void {
-  keys.terms.get(number)?.wipe();
+  keys.terms.get(number)?.key.wipe();
   keys.terms.delete(number);
 }
 
 export function wipeVaultKeys(keys: VaultKeys): void {
   keys.root.wipe();
-  for (const term of keys.terms.values()) term.wipe();
+  for (const { key } of keys.terms.values()) key.wipe();
   keys.terms.clear();
 }

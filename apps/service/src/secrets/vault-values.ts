@@ -11,7 +11,7 @@ import type { Db, Transaction } from "../database/database.ts";
 import type { VaultValuesTable } from "../database/tables.ts";
 import type { ValueName } from "./vault.ts";
 import { openKeyBox, openVaultBox, VAULT_KEY_BYTES, vaultDamaged } from "./vault-boxes.ts";
-import { valueContext } from "./vault-context.ts";
+import { type StoredName, valueContext } from "./vault-context.ts";
 import { currentTerm, openTerm, type VaultKeys } from "./vault-keys.ts";
 
 export type ValueRow = Selectable<VaultValuesTable>;
@@ -66,7 +66,7 @@ export async function getValue(db: Db, keys: VaultKeys, name: ValueName): Promis
 
 export function openValue(
   keys: VaultKeys,
-  name: ValueName,
+  name: StoredName,
   row: {
     readonly term: number;
     readonly box: Uint8Array;
@@ -85,7 +85,7 @@ export function openValue(
 }
 
 /** For errors. */
-export function nameOfValue(name: Omit<ValueName, "kind"> & { readonly kind: string }): string {
+export function nameOfValue(name: StoredName): string {
   const field = name.field === "value" ? "" : `, field ${name.field}`;
   return `The ${name.kind} ${name.id}, version ${String(name.version)}${field},`;
 }

@@ -1,0 +1,110 @@
+/**
+ * How the recovery kit reaches encrypted repositories: each has a slot for it, which travels with the objects that the service
+ * prepares. One that was made before the kit gets its slot behind them, and the next backup stores it (docs/security.md,
+ * section 1.3).
+ *
+ * @module
+ */
+import { isSlotOfKit, type PreparedObject, prepareSlot } from "@holdfast/repository";
+import { z } from "zod";
+import { type AuditLog, SERVICE_ACTOR } from "../audit/audit.ts";
+import type { Database, Db } from "../database/database.ts";
+import type { Vault } from "./vault.ts";
+import type { ValuePorts } from "./vault-values.ts";
+
+export interface RepositorySlotDependencies extends ValuePorts {
+  readonly database: Database;
+  readonly vault: Vault;
+  readonly audit: AuditLog;
+}
+
+const preparedObjects = z.array(z.object({ name: z.string(), bytes: z.string() }));
+
+/**
+ * Gives every encrypted repository that has none a slot for the kit in use. May be repeated: to be called when a kit comes into
+ * use and at each start.
+ *
+ * @returns how many got one.
+ */
+export async function addRecoverySlots(dependencies: RepositorySlotDependencies): Promise<number> {
+  const { database, vault } = dependencies;
+  const publicKey = await vault.recoveryPublicKey(database.db);
+  if (publicKey === undefined) return 0;
+  const rows = await database.db
+    .selectFrom("repositories")
+    .select(["id", "prepared"])
+    .where("suite", "!=", 0)
+    .orderBy("id")
+    .execute();
+  let count = 0;
+  for (const { id, prepared } of rows) {
+    if (hasSlot(id, readPrepared(prepared), publicKey)) continue;
+    await addSlot(dependencies, id, publicKey);
+    count += 1;
+  }
+  return count;
+}
+
+async function addSlot(
+  { database, vault, audit, clock, randomness }: RepositorySlotDependencies,
+  id: string,
+  publicKey: Buffer,
+): Promise<void> {
+  using root = await vault.get(database.db, { kind: "repository", id, version: 1, field: "value" });
+  const repository = Buffer.from(id, "hex");
+  const slot = prepareSlot(
+    { clock, randomness },
+    { repository, rootSecret: root.bytes },
+    { target: { kind: "recovery", publicKey }, label: "recovery kit" },
+  );
+  await database.transaction(async (transaction) => {
+    const row = await transaction
+      .selectFrom("repositories")
+      .select("prepared")
+      .where("id", "=", id)
+      .executeTakeFirst();
+    if (row === undefined) return;
+    const objects = readPrepared(row.prepared);
+    if (hasSlot(id, objects, publicKey)) return;
+    const prepared = [...objects, slot].map(({ name, bytes }) => ({ name, bytes: bytes.toString("base64") }));
+    await transaction
+      .updateTable("repositories")
+      .set({ prepared: JSON.stringify(prepared) })
+      .where("id", "=", id)
+      .execute();
+    await audit.append(transaction, {
+      actor: SERVICE_ACTOR,
+      action: "repository.recovery-slot",
+      subject: { kind: "repository", id },
+    });
+  });
+}
+
+function hasSlot(id: string, objects: readonly PreparedObject[], publicKey: Buffer): boolean {
+  const repository = Buffer.from(id, "hex");
+  return objects.some((object) => isSlotOfKit(object, repository, publicKey));
+}
+
+function readPrepared(text: string): readonly PreparedObject[] {
+  return preparedObjects
+    .parse(JSON.parse(text))
+    .map(({ name, bytes }) => ({ name, bytes: Buffer.from(bytes, "base64") }));
+}
+
+/** Encrypted repositories, and those of them that have a slot for the kit in use. */
+export async function countRecoverable(
+  db: Db,
+  vault: Vault,
+): Promise<{ encrypted: number; recoverable: number }> {
+  const publicKey = await vault.recoveryPublicKey(db);
+  const rows = await db
+    .selectFrom("repositories")
+    .select(["id", "prepared"])
+    .where("suite", "!=", 0)
+    .execute();
+  const recoverable =
+    publicKey === undefined
+      ? 0
+      : rows.filter(({ id, prepared }) => hasSlot(id, readPrepared(prepared), publicKey)).length;
+  return { encrypted: rows.length, recoverable };
+}
