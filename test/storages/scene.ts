@@ -97,10 +97,14 @@ export async function inTheMiddle(
   const held = scene.proxy.holdAfter(direction, bytes);
   const child = start(scene, words);
   const outcome = outcomeOf(child);
-  const early = await Promise.race([held, outcome]);
-  assert.equal(early, undefined, `${words.join(" ")} ended before its middle: ${JSON.stringify(early)}`);
-  await meanwhile(child);
-  return outcome;
+  try {
+    const early = await Promise.race([held, outcome]);
+    assert.equal(early, undefined, `${words.join(" ")} ended before its middle: ${early?.stderr ?? ""}`);
+    await meanwhile(child);
+    return await outcome;
+  } finally {
+    child.kill("SIGKILL");
+  }
 }
 
 /** The server dies, and stays away until {@link startServer}. */
