@@ -1,6 +1,8 @@
 /** The Azure driver against services that answer oddly, late, too much or not at all. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { text as readText } from "node:stream/consumers";
 import { suite, test } from "node:test";
 import { isAppError } from "@holdfast/kernel";
 import { openAzure } from "../src/azure/open-azure.ts";
@@ -302,6 +304,35 @@ suite("Azure: storages that are busy or silent", () => {
     await using driver = await openAzure(server.url, { credentials: slow });
     assert.equal(await driver.stat("a", never), null);
     assert.equal(calls, 2);
+  });
+
+  test("nothing that the SDK logs shows a secret", async () => {
+    await using server = await startScriptedAzure(() => false);
+    const entry = new URL("../src/azure/open-azure.ts", import.meta.url).href;
+    const program = `
+      const { openAzure } = await import(process.argv[1]);
+      const [, , url, ...secrets] = process.argv;
+      for (const secret of secrets) {
+        const driver = await openAzure(new URL(url), { credentials: async () => JSON.parse(secret) });
+        await driver.stat("a", new AbortController().signal);
+        await driver[Symbol.asyncDispose]();
+      }
+    `;
+    const child = spawn(
+      process.execPath,
+      [
+        "--input-type=module",
+        "--eval",
+        program,
+        entry,
+        server.url.href,
+        ...[{ sas: SAS }, { accountKey: KEY }].map((given) => JSON.stringify(given)),
+      ],
+      { env: { ...process.env, AZURE_LOG_LEVEL: "verbose" }, stdio: ["ignore", "inherit", "pipe"] },
+    );
+    const logged = await readText(child.stderr);
+    assert(logged.includes("REDACTED"), logged);
+    for (const secret of [KEY, "may-see", "SharedKey"]) assert(!logged.includes(secret), logged);
   });
 
   test("errors of the network show no SAS", async () => {
