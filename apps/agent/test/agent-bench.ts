@@ -150,9 +150,10 @@ export function writeTree(folder: string, bytes = 3_000_000): void {
   writeFileSync(join(folder, "large.bin"), data);
 }
 
+const RESULTS: { readonly [K in TaskKind]: z.ZodType<TaskResult<K>> } = taskResults;
+
 /** What a run that succeeded answered, as the schema of its kind has it. */
 export function resultOf<K extends TaskKind>(kind: K, end: RunEvent): TaskResult<K> {
   assert.ok(end.kind === "succeeded", JSON.stringify(end));
-  const schema: z.ZodType<TaskResult<K>> = taskResults[kind];
-  return schema.parse(end.result);
+  return RESULTS[kind].parse(end.result);
 }

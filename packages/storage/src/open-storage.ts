@@ -19,6 +19,8 @@ export interface OpenStorageOptions {
   readonly create?: boolean;
   /** For remote storages. Default: what the protocol's own programs use, such as an SSH agent or `AWS_*` variables. */
   readonly credentials?: CredentialSource;
+  /** Told when the storage refused the credentials, before they are asked for again: once for each call that meets it. */
+  readonly onRefused?: () => void;
 }
 
 /**

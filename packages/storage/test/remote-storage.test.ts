@@ -124,13 +124,19 @@ suite("retries of a remote storage", () => {
   });
 
   test("give refused credentials one more chance", async () => {
-    const { driver, open } = bench();
-    const storage = open(driver);
+    const driver = new MemoryDriver();
+    let told = 0;
+    const onRefused = (): void => {
+      told += 1;
+    };
+    const storage = openRemoteStorage(driver, { clock: sleepingClock(), onRefused });
     driver.accidents.push({ call: "stat", error: failure("ERR_STORAGE_CREDENTIALS") });
     assert.equal(await storage.stat("a"), null);
+    assert.equal(told, 1);
     driver.accidents.push({ call: "stat", error: failure("ERR_STORAGE_CREDENTIALS") });
     driver.accidents.push({ call: "stat", error: failure("ERR_STORAGE_CREDENTIALS") });
     await assert.rejects(storage.stat("a"), hasCode("ERR_STORAGE_CREDENTIALS"));
+    assert.equal(told, 2);
   });
 
   test("know their own object when the first answer to a put was lost", async () => {

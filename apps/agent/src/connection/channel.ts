@@ -57,6 +57,15 @@ interface Attempt {
   beatMs: number;
 }
 
+type RequestOf<K extends AgentRequest["kind"]> = Extract<AgentRequest, { kind: K }>;
+
+interface Answered<K extends AgentRequest["kind"]> {
+  readonly answer: AnswerTo<K>;
+  /** When it was asked, by the monotonic clock. */
+  readonly sentMs: number;
+  readonly welcome: Welcome;
+}
+
 interface Live {
   readonly connection: Connection;
   readonly welcome: Welcome;
@@ -100,16 +109,24 @@ export class Channel {
   /**
    * Asks as soon as the channel is up.
    *
-   * @returns the answer, and when the question was sent, by the monotonic clock.
    * @throws AppError the service's refusal; `ERR_SERVICE_UNREACHABLE` when the connection ended before the answer, so that
-   * nobody knows whether there was one.
+   * nobody knows whether there was one; `ERR_CANCELLED`.
    */
-  async request<K extends AgentRequest["kind"]>(
-    request: Extract<AgentRequest, { kind: K }>,
+  requestLease(request: RequestOf<"lease">, signal: AbortSignal): Promise<Answered<"lease">> {
+    return this.#request(request, signal);
+  }
+
+  /** As {@link requestLease}. */
+  requestRenewal(request: RequestOf<"renew">, signal: AbortSignal): Promise<Answered<"renew">> {
+    return this.#request(request, signal);
+  }
+
+  async #request<K extends AgentRequest["kind"]>(
+    request: AgentRequest & { readonly kind: K },
     signal: AbortSignal,
-  ): Promise<{ readonly answer: AnswerTo<K>; readonly sentMs: number; readonly welcome: Welcome }> {
+  ): Promise<Answered<K>> {
     const { connection, welcome } = await this.#whenUp(signal);
-    const sentMs = this.#ports.clock.monotonic();
+    const sentMs = this.#now();
     const inTime = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
     const send = (id: number): void => connection.send({ type: "request", id, request });
     const answer = await this.#requests.ask(request, send, inTime);

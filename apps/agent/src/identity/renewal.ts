@@ -18,7 +18,7 @@ const LOOK_MS = 3_600_000;
 export interface RenewalPorts {
   readonly clock: Clock;
   readonly log: AgentLog;
-  readonly channel: Pick<Channel, "request">;
+  readonly channel: Pick<Channel, "requestRenewal">;
   readonly folder: StateFolder;
   readonly identity: () => Identity;
   /** The next connection uses it. */
@@ -61,7 +61,7 @@ async function renew(
     kind: "renew",
     certificateRequest: certificateRequest(privateKey).toString("base64"),
   } as const;
-  const { answer } = await channel.request<"renew">(request, signal);
+  const { answer } = await channel.requestRenewal(request, signal);
   const { certificate } = answer;
   checkRenewed(certificate, privateKey, identity().authority);
   const renewed = { ...identity(), certificate, privateKey };

@@ -16,7 +16,7 @@ type Beat = Extract<ServiceMessage, { type: "beat" }>;
 export interface LeasePorts {
   readonly clock: Clock;
   readonly randomness: Randomness;
-  readonly channel: Pick<Channel, "request">;
+  readonly channel: Pick<Channel, "requestLease">;
   readonly device: string;
 }
 
@@ -32,6 +32,7 @@ interface Held {
 
 /** A machine that slept wakes up here: its monotonic clock may have slept as well. */
 const LOOK_MS = 15_000;
+const SETTLING_MS = 5000;
 
 export class RunLeases implements Disposable {
   readonly #ports: LeasePorts;
@@ -43,6 +44,7 @@ export class RunLeases implements Disposable {
   #keys: KeySet | undefined;
   #credentials: ReadonlyMap<string, StorageCredentials> = new Map();
   #taken = 0;
+  #takenMs = 0;
   #taking: Promise<void> | undefined;
   #isRefused = false;
   #hasEnded = false;
@@ -77,7 +79,9 @@ export class RunLeases implements Disposable {
 
   /** The storage did not accept the credentials: they may have been changed meanwhile. */
   refused(): void {
-    this.#isRefused = true;
+    // Calls that were under way with the old ones are refused after the new ones came.
+    const isLate = this.#taken > 1 && this.#ports.clock.monotonic() - this.#takenMs < SETTLING_MS;
+    this.#isRefused ||= !isLate;
   }
 
   /** @param askedMs when the beat was sent that the service answers, by the monotonic clock. */
@@ -133,8 +137,9 @@ export class RunLeases implements Disposable {
     try {
       const signal = AbortSignal.any([this.#signal, this.#disposed.signal]);
       const request = { kind: "lease", run: this.#run, publicKey: publicKey.toString("base64") } as const;
-      const { answer, sentMs, welcome } = await channel.request<"lease">(request, signal);
+      const { answer, sentMs, welcome } = await channel.requestLease(request, signal);
       this.#taken += 1;
+      this.#takenMs = clock.monotonic();
       const { lease, until, sealed } = answer;
       const context = leaseContext({ device, run: this.#run, lease, until });
       const payload = readLeasedPayload(

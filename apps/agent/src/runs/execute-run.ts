@@ -89,7 +89,11 @@ function newContext(
     { create = false, bytesPerSecond }: StorageUse = {},
   ): Promise<Storage> => {
     signal.throwIfAborted();
-    const opened = await openStorage(ref.location, { create, credentials: leases.sourceOf(ref.id) });
+    const opened = await openStorage(ref.location, {
+      create,
+      credentials: leases.sourceOf(ref.id),
+      onRefused: () => leases.refused(),
+    });
     const storage = new RevocableStorage(opened, bytesPerSecond, clock);
     storages.push(storage);
     // Aborted while it was being opened: nobody would revoke it.

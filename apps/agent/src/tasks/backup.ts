@@ -2,7 +2,7 @@
 import { posix } from "node:path";
 import { AppError, isAppError } from "@holdfast/kernel";
 import type { CatalogueCopy, RepositoryRef, TaskOf } from "@holdfast/protocol";
-import { readConfig, type Repository, storePreparedObjects } from "@holdfast/repository";
+import { lateSlots, readConfig, type Repository, storePreparedObjects } from "@holdfast/repository";
 import { backupFiles, type BackupResult, createSelection } from "@holdfast/sources";
 import type { Storage } from "@holdfast/storage";
 import { withHooks } from "../hooks/with-hooks.ts";
@@ -62,16 +62,19 @@ async function createIfMissing(
   { prepared }: RepositoryRef,
   context: TaskContext,
 ): Promise<void> {
+  const objects = prepared.map(({ name, bytes }) => ({ name, bytes: Buffer.from(bytes, "base64") }));
   try {
     await readConfig(storage);
   } catch (error) {
-    if (!isAppError(error, "ERR_REPOSITORY_MISSING") || prepared.length === 0) throw error;
-    const objects = prepared.map(({ name, bytes }) => ({ name, bytes: Buffer.from(bytes, "base64") }));
-    // The slots first and the config last, each only if absent: two devices may do this at once.
+    if (!isAppError(error, "ERR_REPOSITORY_MISSING") || objects.length === 0) throw error;
+    // The slots first and the config after them, each only if absent: two devices may do this at once.
     if ((await storePreparedObjects(storage, objects)) === "created") {
       context.log("info", `Made the repository in ${storage.location}.`);
     }
+    return;
   }
+  // Such as that of a recovery kit which is younger than the repository.
+  for (const { name, bytes } of lateSlots(objects)) await storage.put(name, bytes);
 }
 
 function catalogueEntry(result: BackupResult, task: TaskOf<"backup">, { host }: TaskContext): CatalogueCopy {

@@ -20,6 +20,7 @@ const OPENING_DEADLINE_MS = 10_000;
 export interface OpenRemoteOptions {
   readonly create?: boolean;
   readonly credentials?: CredentialSource;
+  readonly onRefused?: () => void;
 }
 
 interface Opening extends OpenRemoteOptions {
@@ -51,8 +52,10 @@ export async function openRemote(location: string, options: OpenRemoteOptions): 
     randomness: systemRandomness,
     deadlineMs: deadlineMs ?? OPENING_DEADLINE_MS,
     signal: new AbortController().signal,
+    onRefused: options.onRefused,
   });
   return openRemoteStorage(driver, {
+    onRefused: options.onRefused,
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(parallel === undefined ? {} : { parallel }),
   });

@@ -20,6 +20,8 @@ export interface RemoteOptions {
   readonly deadlineMs?: number;
   /** Calls in flight at once. Default 8. */
   readonly parallel?: number;
+  /** Told before credentials that the storage refused are asked for again. */
+  readonly onRefused?: (() => void) | undefined;
   readonly clock?: Clock;
   readonly randomness?: Randomness;
 }
@@ -41,6 +43,7 @@ class RemoteStorage implements Storage {
   readonly #randomness: Randomness;
   readonly #deadlineMs: number;
   readonly #outage = new Outage();
+  readonly #onRefused: (() => void) | undefined;
   readonly #gate: Gate;
   /** Aborted when the storage is closed. */
   readonly #closing = new AbortController();
@@ -52,6 +55,7 @@ class RemoteStorage implements Storage {
     this.#clock = options.clock ?? systemClock;
     this.#randomness = options.randomness ?? systemRandomness;
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    this.#onRefused = options.onRefused;
     this.#gate = new Gate(options.parallel ?? PARALLEL);
   }
 
@@ -143,6 +147,7 @@ class RemoteStorage implements Storage {
       deadlineMs: this.#deadlineMs,
       outage: this.#outage,
       signal: either,
+      onRefused: this.#onRefused,
     };
     try {
       throwIfAborted(either, subject);

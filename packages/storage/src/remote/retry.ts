@@ -28,6 +28,8 @@ export interface RetryOptions extends RetryPorts {
   /** Shared by all calls to a storage, so that they give up together and not one after the other. */
   readonly outage?: Outage;
   readonly signal: AbortSignal;
+  /** Told before refused credentials are asked for again. */
+  readonly onRefused?: (() => void) | undefined;
 }
 
 const UNANSWERED: ReadonlySet<ErrorCode> = new Set(["ERR_STORAGE_UNREACHABLE", "ERR_STORAGE_TIMEOUT"]);
@@ -63,7 +65,7 @@ export class Outage {
  */
 export async function withRetries<T>(
   attempt: (before: number) => Promise<T>,
-  { clock, randomness, deadlineMs, signal, outage = new Outage() }: RetryOptions,
+  { clock, randomness, deadlineMs, signal, outage = new Outage(), onRefused }: RetryOptions,
 ): Promise<T> {
   let failedMs = Number.POSITIVE_INFINITY;
   let refused = false;
@@ -80,6 +82,7 @@ export async function withRetries<T>(
       failedMs = Math.min(failedMs, nowMs);
       if (error.code === "ERR_STORAGE_CREDENTIALS" && !refused) {
         refused = true;
+        onRefused?.();
         continue;
       }
       if (!REPEATED.has(error.code)) throw error;
