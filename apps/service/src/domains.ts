@@ -10,6 +10,7 @@ import type { Authority } from "./authority/authority.ts";
 import { copyRoutes } from "./copies/routes.ts";
 import type { Database } from "./database/database.ts";
 import { deviceRoutes } from "./devices/routes.ts";
+import { liveRoutes } from "./http/live.ts";
 import type { AnyRoute } from "./http/route.ts";
 import { createTaskKinds } from "./operations/index.ts";
 import { planRoutes } from "./plans/routes.ts";
@@ -66,5 +67,6 @@ export function routesOf(domains: Domains): AnyRoute[] {
     ...copyRoutes(domains),
     ...policyRoutes(domains),
     ...auditRoutes(domains),
+    ...liveRoutes(domains),
   ];
 }

@@ -10,6 +10,7 @@ import { SESSION_COOKIE } from "../src/http/credentials.ts";
 import { createLog } from "../src/http/log.ts";
 import type { AnyRoute } from "../src/http/route.ts";
 import { buildServer, type ServerOptions } from "../src/http/server.ts";
+import type { OpenedVault } from "../src/secrets/vault-of-keys.ts";
 import { createAuthentication } from "../src/users/authentication.ts";
 import type { UserDependencies } from "../src/users/dependencies.ts";
 import { createPasswordWork } from "../src/users/password-work.ts";
@@ -17,6 +18,7 @@ import type { Role } from "../src/users/rights.ts";
 import { userRoutes } from "../src/users/routes.ts";
 import { startSession } from "../src/users/sessions.ts";
 import { insertUser } from "../src/users/users.ts";
+import { vaultFixture } from "./vault-fixture.ts";
 
 export const PASSWORD = "correct horse battery";
 
@@ -63,6 +65,11 @@ export interface TestServer extends AsyncDisposable {
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
+/** Every route of the server, in place of those of users and some more. */
+export type AllRoutes = (
+  parts: UserDependencies & { readonly vault: OpenedVault },
+) => Promise<readonly AnyRoute[]>;
+
 export interface SendOptions {
   readonly as?: string | undefined;
   readonly body?: unknown;
@@ -72,14 +79,16 @@ export interface SendOptions {
 
 export async function startTestServer(
   database: Database,
-  routes: readonly AnyRoute[] = [],
+  routes: readonly AnyRoute[] | AllRoutes = [],
   options: Partial<ServerOptions> = {},
 ): Promise<TestServer> {
   const clock = testClock();
-  const vault = { vaultId: Buffer.alloc(16), signAudit: () => Buffer.alloc(64) };
+  const fixture = await vaultFixture(database);
+  const { vault } = fixture;
   const users: UserDependencies = {
     database,
     clock,
+    vault,
     randomness: systemRandomness,
     audit: createAuditLog({ database, vault, clock }),
     passwords: createPasswordWork(systemRandomness, CHEAP),
@@ -92,7 +101,12 @@ export async function startTestServer(
       log: createLog(clock, (line) => log.push(JSON.parse(line))),
       authentication: createAuthentication(users),
     },
-    { version: "0.0.0", routes: [...userRoutes(users), ...routes], ...options },
+    {
+      version: "0.0.0",
+      routes:
+        typeof routes === "function" ? await routes({ ...users, vault }) : [...userRoutes(users), ...routes],
+      ...options,
+    },
   );
   return {
     app,
@@ -101,7 +115,10 @@ export async function startTestServer(
     clock,
     send: (method, path, sent) => send(app, method, path, sent),
     person: (name, role) => person(users, name, role),
-    [Symbol.asyncDispose]: () => app.close(),
+    [Symbol.asyncDispose]: async () => {
+      await app.close();
+      await fixture[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -98,6 +98,8 @@ export const ERROR_CODES = {
   ERR_SECRET_DISABLED: refused,
   /** Signed in, but without the right. */
   ERR_FORBIDDEN: refused,
+  /** Name and password are right; a code is missing. */
+  ERR_SECOND_FACTOR_NEEDED: refused,
   /** Method, level, key and switch of a saved plan never change. */
   ERR_PLAN_ENCRYPTION_FIXED: refused,
   /** The service's address is taken, or not one of this machine. */

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Generated } from "kysely";
 
 type Flag = 0 | 1;
 
@@ -107,6 +108,12 @@ export interface UsersTable {
   /** PHC string of Argon2id. */
   readonly password: string;
   readonly password_changed_at: number;
+  /** Version of the vault's `totp` of this user that signs in; null: no second factor. */
+  readonly totp_version: number | null;
+  /** Of a secret that was shown and is not confirmed. */
+  readonly totp_pending_version: number | null;
+  /** Step of the last code that was taken: it is not taken again. */
+  readonly totp_last_step: Generated<number>;
   readonly disabled: Flag;
   readonly created_at: number;
   readonly revision: number;

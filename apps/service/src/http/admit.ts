@@ -40,11 +40,24 @@ export async function admit(
   const credential = credentialOf(request);
   if (credential?.kind !== "token") refuseCrossSite(request.method, request.headers);
   if (credential === undefined) throw signInNeeded();
-  const actor = await gate.authentication.actorOf(credential, request.ip);
+  const actor = await gate.authentication.actorOf(credential, request.ip, true);
   if (actor === undefined) throw signInNeeded();
   gate.limitUser(actor.userId);
   if (right !== "signed-in" && !actor.rights.has(right)) throw forbidden(right);
   return { actor, credential };
+}
+
+/** Whether somebody who was let in would still be; for what lasts longer than a request. */
+export async function isStillAdmitted(
+  { authentication }: Pick<Gate, "authentication">,
+  right: AnyRoute["right"],
+  { credential }: Admission,
+  address: string,
+): Promise<boolean> {
+  if (right === "public") return true;
+  if (credential === undefined) return false;
+  const actor = await authentication.actorOf(credential, address, false);
+  return actor !== undefined && (right === "signed-in" || actor.rights.has(right));
 }
 
 export function forbidden(right: Right): AppError {

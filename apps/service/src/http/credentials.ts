@@ -16,8 +16,12 @@ export interface Credential {
 
 /** Given by the users' domain. */
 export interface Authentication {
-  /** Undefined when the credential is unknown, has ended, or its user is disabled. */
-  readonly actorOf: (credential: Credential, address: string) => Promise<Actor | undefined>;
+  /**
+   * Undefined when the credential is unknown, has ended, or its user is disabled.
+   *
+   * @param used whether this is use by a person, which keeps a session alive.
+   */
+  readonly actorOf: (credential: Credential, address: string, used: boolean) => Promise<Actor | undefined>;
 }
 
 /** Tokens are base64url; what is longer or has other characters is nobody's. */

@@ -82,11 +82,17 @@ function describeRoute(definition: AnyRoute, schemas: Record<string, unknown>): 
   };
 }
 
-export function statusOf({ status, answer }: AnyRoute): number {
-  return status ?? (answer === undefined ? 204 : 200);
+export function statusOf({ status, answer, stream }: AnyRoute): number {
+  return status ?? (answer === undefined && stream === undefined ? 204 : 200);
 }
 
-function successOf({ operation, answer }: AnyRoute, schemas: Record<string, unknown>): Json {
+function successOf({ operation, answer, stream }: AnyRoute, schemas: Record<string, unknown>): Json {
+  if (stream !== undefined) {
+    return {
+      description: "Goes on until it is closed.",
+      content: { [stream]: { schema: { type: "string" } } },
+    };
+  }
   if (answer === undefined) return { description: "Done." };
   const schema = jsonSchema(answer, "output", `${operation}Answer`, schemas);
   const properties = schema["properties"];

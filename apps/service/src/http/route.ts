@@ -48,6 +48,8 @@ export interface RouteDefinition<P = unknown, Q = unknown, B = unknown, A = unkn
   readonly body?: z.ZodType<B>;
   /** Absent: 204. An answer with a number `revision` gets an ETag. */
   readonly answer?: z.ZodType<A>;
+  /** Media type of a stream, which `handle` answers as a `Readable`; it ends when the caller may no longer have it. */
+  readonly stream?: string;
   /** Default: 200, or 204 without an answer. */
   readonly status?: 200 | 201 | 202 | 204;
   /** True: `If-Match` is needed (`Call.ifMatch` is never undefined). */

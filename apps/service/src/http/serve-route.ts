@@ -4,13 +4,14 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import type { Clock } from "@holdfast/kernel";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Database } from "../database/database.ts";
-import type { Admission } from "./admit.ts";
+import { type Admission, isStillAdmitted } from "./admit.ts";
 import { buildAnswer } from "./answer.ts";
 import { revisionNeeded, revisionOf } from "./conditions.ts";
-import { SESSION_COOKIE } from "./credentials.ts";
+import { type Authentication, SESSION_COOKIE } from "./credentials.ts";
 import { idempotencyKeyOf, runOnce, type StoredAnswer } from "./idempotency.ts";
 import { checkInput } from "./input.ts";
 import { statusOf } from "./openapi.ts";
@@ -19,13 +20,19 @@ import type { AnyRoute, Call } from "./route.ts";
 
 const USER_AGENT_CHARACTERS_MAX = 400;
 
-interface Dependencies {
+/** So often it is looked whether the one who has a stream may still have it. */
+const STREAM_CHECK_MS = 30_000;
+
+export interface RouteDependencies {
   readonly database: Database;
   readonly clock: Clock;
+  readonly authentication: Authentication;
+  /** Those that are open: who stops the server ends them. */
+  readonly streams: Set<Readable>;
 }
 
 export async function serveRoute(
-  dependencies: Dependencies,
+  dependencies: RouteDependencies,
   definition: AnyRoute,
   { actor, credential }: Admission,
   request: FastifyRequest,
@@ -41,6 +48,12 @@ export async function serveRoute(
       setSession(reply, token);
     },
   };
+  if (definition.stream !== undefined) {
+    const stream = await definition.handle(call);
+    assert(stream instanceof Readable, `${definition.operation} answers a stream`);
+    keepStream(dependencies, definition, { actor, credential }, request, stream);
+    return reply.code(statusOf(definition)).type(definition.stream).send(stream);
+  }
   const work = async (): Promise<StoredAnswer> => {
     const answer = await definition.handle(call);
     const status = statusOf(definition);
@@ -64,6 +77,28 @@ export async function serveRoute(
   );
   if (repeated) reply.header("idempotency-replayed", "true");
   return send(reply, answer);
+}
+
+function keepStream(
+  dependencies: RouteDependencies,
+  { right }: AnyRoute,
+  admission: Admission,
+  { ip }: FastifyRequest,
+  stream: Readable,
+): void {
+  const { streams } = dependencies;
+  streams.add(stream);
+  const endUnlessAdmitted = async (): Promise<void> => {
+    const still = await isStillAdmitted(dependencies, right, admission, ip).catch(() => false);
+    if (!still) stream.destroy();
+  };
+  const timer = setInterval(() => {
+    void endUnlessAdmitted();
+  }, STREAM_CHECK_MS);
+  stream.once("close", () => {
+    clearInterval(timer);
+    streams.delete(stream);
+  });
 }
 
 function readInput(

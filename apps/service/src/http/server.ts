@@ -5,6 +5,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import type { Readable } from "node:stream";
 import cookie from "@fastify/cookie";
 import type { Clock } from "@holdfast/kernel";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from "fastify";
@@ -118,6 +119,11 @@ function addRoutes(app: FastifyInstance, dependencies: ServerDependencies, optio
     limitAddress: createRateLimit(clock, options.addressLimit ?? ADDRESS_LIMIT),
     limitUser: createRateLimit(clock, options.userLimit ?? USER_LIMIT),
   };
+  const streams = new Set<Readable>();
+  // Nobody would wait for their end.
+  app.addHook("preClose", async () => {
+    for (const stream of streams) stream.destroy();
+  });
   for (const definition of options.routes) {
     app.route({
       method: definition.method,
@@ -128,7 +134,7 @@ function addRoutes(app: FastifyInstance, dependencies: ServerDependencies, optio
       handler: (request, reply) => {
         const admission = admissions.get(request);
         assert(admission !== undefined);
-        return serveRoute(dependencies, definition, admission, request, reply);
+        return serveRoute({ ...dependencies, streams }, definition, admission, request, reply);
       },
     });
   }

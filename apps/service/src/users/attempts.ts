@@ -11,7 +11,7 @@
  */
 import { sha256 } from "@holdfast/crypto";
 import type { Clock } from "@holdfast/kernel";
-import type { Database, Transaction } from "../database/database.ts";
+import type { Database, Db, Transaction } from "../database/database.ts";
 import { RetryLaterError } from "../http/problems.ts";
 import { networkOf } from "../http/rate-limit.ts";
 
@@ -35,8 +35,15 @@ interface Limit {
   readonly delayMaxMs: number;
 }
 
+export interface Attempt {
+  /** It was none: forgives those of the name, and this one of the address. */
+  readonly succeeded: () => Promise<void>;
+  /** It is not finished: forgives this one. */
+  readonly withdrawn: () => Promise<void>;
+}
+
 /**
- * Counts an attempt. Called with the answer's `succeeded` when it was none.
+ * Counts an attempt as failed until it is said to be none.
  *
  * @param known whether the person has been signed in from this network lately.
  * @throws AppError `ERR_TOO_MANY_ATTEMPTS`: this attempt is not to be made.
@@ -46,7 +53,7 @@ export async function beginAttempt(
   name: string,
   address: string,
   known: boolean,
-): Promise<{ readonly succeeded: () => Promise<void> }> {
+): Promise<Attempt> {
   const byAddress = {
     subject: `address:${networkOf(address)}`,
     free: FREE_BY_ADDRESS,
@@ -67,19 +74,26 @@ export async function beginAttempt(
     succeeded: async () => {
       await database.db.deleteFrom("sign_in_failures").where("subject", "=", byName.subject).execute();
       // The address keeps its other failures: one's own account must not buy attempts at those of others.
-      await database.db
-        .updateTable("sign_in_failures")
-        .set((eb) => ({ count: eb("count", "-", 1) }))
-        .where("subject", "=", byAddress.subject)
-        .where("count", ">", 1)
-        .execute();
+      await forgiveOne(database.db, [byAddress]);
     },
+    withdrawn: () => forgiveOne(database.db, limits),
   };
 }
 
 export function nameSubject(name: string): string {
   const hash = sha256(Buffer.from(`holdfast/sign-in/${name}`, "utf8")).toString("hex");
   return `name:${hash.slice(0, NAME_HASH_DIGITS)}`;
+}
+
+async function forgiveOne(db: Db, limits: readonly Limit[]): Promise<void> {
+  const subjects = limits.map(({ subject }) => subject);
+  await db.deleteFrom("sign_in_failures").where("subject", "in", subjects).where("count", "=", 1).execute();
+  await db
+    .updateTable("sign_in_failures")
+    .set((eb) => ({ count: eb("count", "-", 1) }))
+    .where("subject", "in", subjects)
+    .where("count", ">", 1)
+    .execute();
 }
 
 async function refuseTooSoon(transaction: Transaction, limit: Limit, now: number): Promise<void> {

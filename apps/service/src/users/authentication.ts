@@ -5,13 +5,16 @@
  */
 import type { Authentication } from "../http/credentials.ts";
 import type { UserDependencies } from "./dependencies.ts";
+import { actorOfToken } from "./api-tokens.ts";
 import { actorOfSession } from "./sessions.ts";
 
 export function createAuthentication(
   dependencies: Pick<UserDependencies, "database" | "clock">,
 ): Authentication {
   return {
-    actorOf: async ({ kind, token }, address) =>
-      kind === "session" ? actorOfSession(dependencies, token, address) : undefined,
+    actorOf: ({ kind, token }, address, used) =>
+      kind === "session"
+        ? actorOfSession(dependencies, token, address, used)
+        : actorOfToken(dependencies, token, address),
   };
 }

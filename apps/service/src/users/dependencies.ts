@@ -1,6 +1,7 @@
 import type { Clock, Randomness } from "@holdfast/kernel";
 import type { AuditLog } from "../audit/audit.ts";
 import type { Database } from "../database/database.ts";
+import type { Vault } from "../secrets/vault.ts";
 import type { PasswordWork } from "./password-work.ts";
 
 export interface UserDependencies {
@@ -8,6 +9,8 @@ export interface UserDependencies {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly randomness: Randomness;
+  /** Keeps second factors. */
+  readonly vault: Pick<Vault, "get" | "put">;
   /** One for the process. */
   readonly passwords: PasswordWork;
 }

@@ -2,7 +2,6 @@
 import {
   newUser,
   pageOf,
-  passwordChange,
   passwordReset,
   session,
   setupRequest,
@@ -16,10 +15,12 @@ import {
 import { z } from "zod";
 import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
+import { accountRoutes } from "./account-routes.ts";
 import type { UserDependencies } from "./dependencies.ts";
+import { removeSecondFactor } from "./second-factor.ts";
 import { showSession } from "./sessions.ts";
 import { setUp } from "./setup.ts";
-import { changePassword, signIn, signOut } from "./sign-in.ts";
+import { inSession, signIn, signOut } from "./sign-in.ts";
 import { findUser, hasAdministrator, rightsOf, showUser } from "./user-rows.ts";
 import { tokenHash } from "./tokens.ts";
 import { changeUser, createUser, listUsers, resetPassword } from "./users.ts";
@@ -27,7 +28,13 @@ import { changeUser, createUser, listUsers, resetPassword } from "./users.ts";
 const byId = z.object({ id: userId });
 
 export function userRoutes(dependencies: UserDependencies): AnyRoute[] {
-  return [...setupRoutes(dependencies), ...sessionRoutes(dependencies), ...peopleRoutes(dependencies)];
+  return [
+    ...setupRoutes(dependencies),
+    ...sessionRoutes(dependencies),
+    ...accountRoutes(dependencies),
+    ...peopleRoutes(dependencies),
+    ...helpRoutes(dependencies),
+  ];
 }
 
 function setupRoutes(dependencies: UserDependencies): AnyRoute[] {
@@ -104,19 +111,9 @@ function sessionRoutes(dependencies: UserDependencies): AnyRoute[] {
       tag,
       right: "signed-in",
       handle: async ({ actor, setSession }) => {
-        await signOut(dependencies, signedIn(actor));
+        await signOut(dependencies, inSession(actor));
         setSession(undefined);
       },
-    }),
-    route({
-      method: "POST",
-      path: "/session/password",
-      operation: "changePassword",
-      summary: "Change one's own password; ends one's other sessions",
-      tag,
-      right: "signed-in",
-      body: passwordChange,
-      handle: ({ actor, body }) => changePassword(dependencies, signedIn(actor), body),
     }),
   ];
 }
@@ -174,6 +171,13 @@ function peopleRoutes(dependencies: UserDependencies): AnyRoute[] {
       handle: ({ actor, params, body, ifMatch }) =>
         changeUser(dependencies, signedIn(actor), params.id, body, ifMatch),
     }),
+  ];
+}
+
+/** For those who have forgotten or lost something. */
+function helpRoutes(dependencies: UserDependencies): AnyRoute[] {
+  const tag = "users";
+  return [
     route({
       method: "POST",
       path: "/users/:id/password",
@@ -184,6 +188,16 @@ function peopleRoutes(dependencies: UserDependencies): AnyRoute[] {
       params: byId,
       body: passwordReset,
       handle: ({ actor, params, body }) => resetPassword(dependencies, signedIn(actor), params.id, body),
+    }),
+    route({
+      method: "DELETE",
+      path: "/users/:id/second-factor",
+      operation: "resetSecondFactor",
+      summary: "Remove the second factor of somebody who has lost the app",
+      tag,
+      right: "users.edit",
+      params: byId,
+      handle: ({ actor, params }) => removeSecondFactor(dependencies, inSession(actor), params.id),
     }),
   ];
 }

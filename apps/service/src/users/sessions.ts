@@ -57,6 +57,7 @@ export async function actorOfSession(
   { database, clock }: { readonly database: Database; readonly clock: Clock },
   token: string,
   address: string,
+  used: boolean,
 ): Promise<Actor | undefined> {
   const { db } = database;
   const id = tokenHash(token);
@@ -71,7 +72,7 @@ export async function actorOfSession(
     .where("users.disabled", "=", 0)
     .executeTakeFirst();
   if (row === undefined) return undefined;
-  if (row.used_at <= now - USED_STEP_MS) {
+  if (used && row.used_at <= now - USED_STEP_MS) {
     await db.updateTable("sessions").set({ used_at: now }).where("id", "=", id).execute();
   }
   const { userId, name, role } = row;

@@ -7,9 +7,11 @@ import { AppError } from "@holdfast/kernel";
 import type { PasswordChange, SessionView, SignInRequest } from "@holdfast/protocol";
 import { userActor } from "../audit/audit.ts";
 import type { Actor } from "../http/route.ts";
-import { beginAttempt } from "./attempts.ts";
+import { signedIn } from "../http/signed-in.ts";
+import { type Attempt, beginAttempt } from "./attempts.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import { checkPassword } from "./password-rules.ts";
+import { useCode } from "./second-factor.ts";
 import { endSessions, showSession, startSession, type Visitor, wasHereLately } from "./sessions.ts";
 import { tokenHash } from "./tokens.ts";
 import { findUser, rightsOf, type UserRow } from "./user-rows.ts";
@@ -21,7 +23,7 @@ import { findUser, rightsOf, type UserRow } from "./user-rows.ts";
  */
 export async function signIn(
   dependencies: UserDependencies,
-  { name: typed, password }: SignInRequest,
+  { name: typed, password, code }: SignInRequest,
   visitor: Visitor,
 ): Promise<{ readonly token: string; readonly session: SessionView }> {
   const { database, passwords } = dependencies;
@@ -32,13 +34,37 @@ export async function signIn(
   const right = await passwords.verify(password, user?.password);
   if (user === undefined || !right || user.disabled === 1) {
     await recordRefusal(dependencies, user, visitor);
-    throw new AppError("ERR_SIGN_IN_FAILED", "Name or password is wrong.", {
-      remedy: "Try again; an administrator can set a new password.",
-    });
+    throw signInFailed();
   }
+  if (user.totp_version !== null) await requireCode(dependencies, user, code, visitor, attempt);
   await attempt.succeeded();
   const hash = passwords.isOutdated(user.password) ? await passwords.hash(password) : undefined;
   return openSession(dependencies, user, visitor, hash);
+}
+
+async function requireCode(
+  dependencies: UserDependencies,
+  user: UserRow,
+  code: string | undefined,
+  visitor: Visitor,
+  attempt: Attempt,
+): Promise<void> {
+  if (code === undefined) {
+    // Neither a failure nor a success, which would forgive wrong codes.
+    await attempt.withdrawn();
+    throw new AppError("ERR_SECOND_FACTOR_NEEDED", "A code of the authenticator app is needed.", {
+      remedy: "Send name and password again, with the code.",
+    });
+  }
+  if (await useCode(dependencies, user, code)) return;
+  await recordRefusal(dependencies, user, visitor);
+  throw signInFailed();
+}
+
+function signInFailed(): AppError {
+  return new AppError("ERR_SIGN_IN_FAILED", "Name, password or code is wrong.", {
+    remedy: "Try again; an administrator can set a new password.",
+  });
 }
 
 async function openSession(
@@ -80,10 +106,9 @@ async function recordRefusal(
   );
 }
 
-export async function signOut(dependencies: UserDependencies, actor: Actor): Promise<void> {
+export async function signOut(dependencies: UserDependencies, actor: SessionActor): Promise<void> {
   const { database, audit } = dependencies;
   const { sessionId } = actor;
-  if (sessionId === undefined) throw sessionNeeded();
   await database.transaction(async (transaction) => {
     await endSessions(dependencies, transaction, { id: sessionId });
     await audit.append(transaction, {
@@ -97,12 +122,11 @@ export async function signOut(dependencies: UserDependencies, actor: Actor): Pro
 /** Ends all other sessions of this person. @throws AppError as {@link confirmPassword}, `ERR_PASSWORD_WEAK`. */
 export async function changePassword(
   dependencies: UserDependencies,
-  actor: Actor,
+  actor: SessionActor,
   { current, password }: PasswordChange,
 ): Promise<void> {
   const { database, audit, clock, passwords } = dependencies;
   const { sessionId } = actor;
-  if (sessionId === undefined) throw sessionNeeded();
   checkPassword(actor.name, password);
   await confirmPassword(dependencies, actor, current);
   const hash = await passwords.hash(password);
@@ -125,14 +149,13 @@ export async function changePassword(
 /**
  * Asks a person who is signed in for the password again, such as before a secret is shown.
  *
- * @throws AppError `ERR_PASSWORD_WRONG`, `ERR_TOO_MANY_ATTEMPTS`; `ERR_FORBIDDEN` for an API token.
+ * @throws AppError `ERR_PASSWORD_WRONG`, `ERR_TOO_MANY_ATTEMPTS`.
  */
 export async function confirmPassword(
   dependencies: UserDependencies,
-  actor: Actor,
+  actor: SessionActor,
   password: string,
 ): Promise<void> {
-  if (actor.sessionId === undefined) throw sessionNeeded();
   const user = await findUser(dependencies.database.db, actor.userId);
   // A session that somebody else has taken must not be of use for guessing.
   const attempt = await beginAttempt(dependencies, user.name, actor.address, false);
@@ -143,8 +166,16 @@ export async function confirmPassword(
   await attempt.succeeded();
 }
 
-function sessionNeeded(): AppError {
-  return new AppError("ERR_FORBIDDEN", "An API token cannot do this.", {
+/** Somebody who has signed in, not a program with a token. */
+export interface SessionActor extends Actor {
+  readonly sessionId: string;
+}
+
+/** @throws AppError `ERR_FORBIDDEN` for an API token. */
+export function inSession(actor: Actor | undefined): SessionActor {
+  const { sessionId, ...rest } = signedIn(actor);
+  if (sessionId !== undefined) return { ...rest, sessionId };
+  throw new AppError("ERR_FORBIDDEN", "An API token cannot do this.", {
     remedy: "Sign in with name and password.",
   });
 }

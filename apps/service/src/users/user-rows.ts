@@ -53,7 +53,7 @@ export async function showUser(db: Db, row: UserRow): Promise<UserView> {
     role: row.role,
     rights: await grantsOf(db, row.id),
     disabled: row.disabled === 1,
-    secondFactor: false,
+    secondFactor: row.totp_version !== null,
     createdAt: row.created_at,
     passwordChangedAt: row.password_changed_at,
     revision: row.revision,

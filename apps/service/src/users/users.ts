@@ -130,7 +130,7 @@ async function keepAnAdministrator(transaction: Transaction, id: string): Promis
   });
 }
 
-/** Sets somebody else's password and ends all their sessions. @throws AppError `ERR_NOT_FOUND`, `ERR_PASSWORD_WEAK`. */
+/** Sets somebody else's password and ends all their sessions and API tokens. @throws AppError `ERR_NOT_FOUND`, `ERR_PASSWORD_WEAK`. */
 export async function resetPassword(
   dependencies: UserDependencies,
   actor: Actor,
@@ -148,6 +148,8 @@ export async function resetPassword(
       .where("id", "=", id)
       .execute();
     await endSessions(dependencies, transaction, { userId: id });
+    // Whoever knew the old one may have made some.
+    await transaction.deleteFrom("api_tokens").where("user_id", "=", id).execute();
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "user.password",

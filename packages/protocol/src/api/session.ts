@@ -24,6 +24,8 @@ export const signInRequest = z.object({
   /** Not a `userName`: what is none is answered like a wrong password. */
   name: z.string().max(200),
   password: passwordText,
+  /** Of the authenticator app, when the answer was `ERR_SECOND_FACTOR_NEEDED`. */
+  code: z.string().max(20).optional(),
 });
 export type SignInRequest = z.infer<typeof signInRequest>;
 
@@ -34,6 +36,20 @@ export const session = z.object({
   expiresAt: instant.nullable(),
 });
 export type SessionView = z.infer<typeof session>;
+
+/** Before the second factor is made or removed. */
+export const passwordConfirmation = z.object({ password: passwordText });
+export type PasswordConfirmation = z.infer<typeof passwordConfirmation>;
+
+export const secondFactor = z.object({
+  /** Shown once, in base 32, to be typed into an authenticator app. */
+  secret: z.string(),
+  /** The same as a link, for a QR code. */
+  uri: z.string(),
+});
+
+export const secondFactorCode = z.object({ code: z.string().max(20) });
+export type SecondFactorCode = z.infer<typeof secondFactorCode>;
 
 export const passwordChange = z.object({ current: passwordText, password: passwordText });
 export type PasswordChange = z.infer<typeof passwordChange>;

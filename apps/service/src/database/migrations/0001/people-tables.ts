@@ -7,6 +7,9 @@ export const PEOPLE_TABLES: readonly string[] = [
     role TEXT NOT NULL CHECK (role IN ('administrator', 'backup-operator', 'restore-operator', 'viewer')),
     password TEXT NOT NULL,
     password_changed_at INTEGER NOT NULL,
+    totp_version INTEGER,
+    totp_pending_version INTEGER,
+    totp_last_step INTEGER NOT NULL DEFAULT 0,
     disabled INTEGER NOT NULL CHECK (disabled IN (0, 1)),
     created_at INTEGER NOT NULL,
     revision INTEGER NOT NULL

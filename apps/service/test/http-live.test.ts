@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
+import { test } from "node:test";
+import { liveRoutes } from "../src/http/live.ts";
+import { forEachDatabase } from "./databases.ts";
+import { assertProblem, startTestServer, type TestServer } from "./http-fixture.ts";
+
+interface Watcher {
+  readonly response: IncomingMessage;
+  /** Resolves with the event's data. */
+  readonly next: () => Promise<string>;
+}
+
+async function watch(server: TestServer, token: string): Promise<Watcher> {
+  const address = server.app.server.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const request = get({
+    host: "127.0.0.1",
+    port: address.port,
+    path: "/api/v1/live",
+    headers: { cookie: `__Host-holdfast=${token}` },
+  });
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request.once("response", resolve).once("error", reject);
+  });
+  response.setEncoding("utf8");
+  let text = "";
+  response.on("data", (part: string) => {
+    text += part;
+  });
+  response.on("error", () => {});
+  const next = async (): Promise<string> => {
+    for (;;) {
+      const match = /event: change\ndata: (.*)\n\n/u.exec(text);
+      if (match?.[1] !== undefined) {
+        text = text.slice(match.index + match[0].length);
+        return match[1];
+      }
+      await once(response, "data");
+    }
+  };
+  return { response, next };
+}
+
+forEachDatabase("live events", (open) => {
+  test("a change is told to those who watch, several at once as one", async () => {
+    await using database = await open();
+    await using server = await startTestServer(database, liveRoutes({ database }));
+    await server.app.listen({ host: "127.0.0.1", port: 0 });
+    const { token } = await server.person("ann", "viewer");
+    const watcher = await watch(server, token);
+    assert.equal(watcher.response.headers["content-type"], "text/event-stream; charset=utf-8");
+    if (database.kind === "postgres") await watcher.next();
+    await Promise.all([database.notify("tasks"), database.notify("live"), database.notify("tasks")]);
+    assert.equal(await watcher.next(), '["live","tasks"]');
+    watcher.response.destroy();
+  });
+
+  test("stopping the server ends the streams", async () => {
+    await using database = await open();
+    await using server = await startTestServer(database, liveRoutes({ database }));
+    await server.app.listen({ host: "127.0.0.1", port: 0 });
+    const { token } = await server.person("ann", "viewer");
+    const { response } = await watch(server, token);
+    const ended = new Promise((resolve) => {
+      response.once("close", resolve);
+    });
+    await server.app.close();
+    await ended;
+  });
+
+  test("it is for who is signed in, and for twelve pages of each", async () => {
+    await using database = await open();
+    await using server = await startTestServer(database, liveRoutes({ database }));
+    await server.app.listen({ host: "127.0.0.1", port: 0 });
+    const { token } = await server.person("ann", "viewer");
+    assertProblem(await server.send("GET", "/live"), 401, "ERR_SIGN_IN_NEEDED");
+    const watchers = await Promise.all(Array.from({ length: 12 }, () => watch(server, token)));
+    assertProblem(await server.send("GET", "/live", { as: token }), 429, "ERR_TOO_MANY_ATTEMPTS");
+    for (const { response } of watchers) {
+      assert.equal(response.statusCode, 200);
+      response.destroy();
+    }
+  });
+});
