@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { liveRoutes } from "../src/http/live.ts";
 import { forEachDatabase } from "./databases.ts";
 import { assertProblem, startTestServer, type TestServer } from "./http-fixture.ts";
@@ -67,6 +68,25 @@ forEachDatabase("live events", (open) => {
       response.once("close", resolve);
     });
     await server.app.close();
+    await ended;
+  });
+
+  test("it ends with the session, whose hour without use it does not prolong", async () => {
+    await using database = await open();
+    await using server = await startTestServer(database, liveRoutes({ database }), { streamCheckMs: 20 });
+    await server.app.listen({ host: "127.0.0.1", port: 0 });
+    const { id, token } = await server.person("ann", "viewer");
+    const { response } = await watch(server, token);
+    const ended = new Promise((resolve) => {
+      response.once("close", resolve);
+    });
+    const used = async () => database.db.selectFrom("sessions").select("used_at").execute();
+    const before = await used();
+    server.clock.advance(30 * 60_000);
+    await sleep(100);
+    assert.equal(response.closed, false);
+    assert.deepEqual(await used(), before);
+    await database.db.updateTable("users").set({ disabled: 1 }).where("id", "=", id).execute();
     await ended;
   });
 

@@ -237,13 +237,13 @@ suite("HTTP server", () => {
   });
 
   test("a route without a right, or defined twice, does not start", async () => {
-    await using database = await openDatabase(":memory:");
     const [first] = sampleRoutes();
     assert.ok(first);
+    const start = async (routes: AnyRoute[]) => startTestServer(await openDatabase(":memory:"), routes);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as if written without types
     const without = { ...first, right: undefined } as unknown as AnyRoute;
-    await assert.rejects(startTestServer(database, [without]), /declares no right/u);
-    await assert.rejects(startTestServer(database, [first, first]), /defined twice/u);
+    await assert.rejects(start([without]), /declares no right/u);
+    await assert.rejects(start([first, first]), /defined twice/u);
   });
 
   test("every error code has a status that is an error", () => {

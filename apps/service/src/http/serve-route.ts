@@ -20,15 +20,14 @@ import type { AnyRoute, Call } from "./route.ts";
 
 const USER_AGENT_CHARACTERS_MAX = 400;
 
-/** So often it is looked whether the one who has a stream may still have it. */
-const STREAM_CHECK_MS = 30_000;
-
 export interface RouteDependencies {
   readonly database: Database;
   readonly clock: Clock;
   readonly authentication: Authentication;
   /** Those that are open: who stops the server ends them. */
   readonly streams: Set<Readable>;
+  /** So often it is looked whether the one who has a stream may still have it. */
+  readonly streamCheckMs: number;
 }
 
 export async function serveRoute(
@@ -94,7 +93,7 @@ function keepStream(
   };
   const timer = setInterval(() => {
     void endUnlessAdmitted();
-  }, STREAM_CHECK_MS);
+  }, dependencies.streamCheckMs);
   stream.once("close", () => {
     clearInterval(timer);
     streams.delete(stream);

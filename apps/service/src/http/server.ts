@@ -25,6 +25,7 @@ import { SECURITY_HEADERS } from "./security-headers.ts";
 import { serveRoute } from "./serve-route.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
+const STREAM_CHECK_MS = 30_000;
 const PARAMETER_CHARACTERS_MAX = 400;
 const ADDRESS_LIMIT: RateLimit = { burst: 600, perSecond: 20 };
 const USER_LIMIT: RateLimit = { burst: 600, perSecond: 20 };
@@ -46,6 +47,8 @@ export interface ServerOptions {
   readonly trustProxy?: readonly string[];
   readonly addressLimit?: RateLimit;
   readonly userLimit?: RateLimit;
+  /** Default: 30 s; see `RouteDefinition.stream`. */
+  readonly streamCheckMs?: number;
   /** Fails while the service should get no requests. */
   readonly checkReady?: () => Promise<void>;
 }
@@ -120,6 +123,7 @@ function addRoutes(app: FastifyInstance, dependencies: ServerDependencies, optio
     limitUser: createRateLimit(clock, options.userLimit ?? USER_LIMIT),
   };
   const streams = new Set<Readable>();
+  const { streamCheckMs = STREAM_CHECK_MS } = options;
   // Nobody would wait for their end.
   app.addHook("preClose", async () => {
     for (const stream of streams) stream.destroy();
@@ -134,7 +138,7 @@ function addRoutes(app: FastifyInstance, dependencies: ServerDependencies, optio
       handler: (request, reply) => {
         const admission = admissions.get(request);
         assert(admission !== undefined);
-        return serveRoute({ ...dependencies, streams }, definition, admission, request, reply);
+        return serveRoute({ ...dependencies, streams, streamCheckMs }, definition, admission, request, reply);
       },
     });
   }
