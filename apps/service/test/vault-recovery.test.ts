@@ -5,6 +5,7 @@ import { ARGON2_DEFAULT, parseRecoveryKey, suiteFor } from "@holdfast/crypto";
 import { AppError, newId } from "@holdfast/kernel";
 import { newKit, type NewKit, newVaultSlot, type VaultSlot } from "@holdfast/protocol";
 import {
+  lateSlots,
   openRepository,
   prepareRepository,
   type PreparedObject,
@@ -258,6 +259,34 @@ forEachDatabase("recovery kit", (open) => {
     const ports = { ...PORTS, storage, process, hasEnded: () => false };
     await openRepository(ports, { kind: "recovery", seed: parseRecoveryKey(kit.text) }, ["read"]);
     await openRepository(ports, { kind: "passphrase", passphrase: Buffer.from(VALUE) }, ["read"]);
+  });
+
+  test("a newer kit takes the place of the older one in what agents have not stored", async () => {
+    await using fixture = await kitFixture(open);
+    const { vaultDependencies } = fixture;
+    const key = await createKey(fixture);
+    const id = await addRepository(fixture, key.id);
+    const before = await preparedOf(fixture, id);
+    const kits: NewKit[] = [];
+    for (let count = 0; count < 2; count += 1) {
+      const kit = await make(fixture);
+      await confirm(fixture, kit);
+      await addRecoverySlots(vaultDependencies);
+      kits.push(kit);
+    }
+    const after = await preparedOf(fixture, id);
+    assert.equal(after.length, before.length + 1);
+    assert.deepEqual(lateSlots(after), after.slice(-1));
+    const storage = new MemoryStorage();
+    await storePreparedObjects(storage, after);
+    const process = { host: "test", bootId: "", processId: 1, startTime: "" };
+    const ports = { ...PORTS, storage, process, hasEnded: () => false };
+    const [older, newer] = kits.map(
+      ({ text }) => ({ kind: "recovery", seed: parseRecoveryKey(text) }) as const,
+    );
+    assert(older !== undefined && newer !== undefined);
+    await openRepository(ports, newer, ["read"]);
+    await assert.rejects(openRepository(ports, older, ["read"]), refusal("ERR_KEY_WRONG"));
   });
 
   test("an encryption key that was forgotten is recovered with kit and database", async () => {

@@ -86,7 +86,7 @@ export {
 } from "./reading/walk-what-is-left.ts";
 export {
   type FirstSlot,
-  isSlotOfKit,
+  kitOfSlot,
   lateSlots,
   type PreparedObject,
   type PreparedRepository,

@@ -83,11 +83,11 @@ export function prepareSlot(
   return { name: hashedName("slot", sha256(bytes)), bytes };
 }
 
-/** Whether a prepared object is the slot of the recovery kit with this public key. */
-export function isSlotOfKit(object: PreparedObject, repository: Buffer, publicKey: Uint8Array): boolean {
-  if (object.name === CONFIG_NAME) return false;
+/** SHA-256 of the public key of the recovery kit that a prepared object is a slot of; undefined for every other object. */
+export function kitOfSlot(object: PreparedObject, repository: Buffer): Buffer | undefined {
+  if (object.name === CONFIG_NAME) return undefined;
   const slot = decodeSlot(object.bytes, object.name, repository);
-  return slot.kind === "recovery" && slot.publicKeyHash.equals(sha256(publicKey));
+  return slot.kind === "recovery" ? slot.publicKeyHash : undefined;
 }
 
 /** Slots that were added after the repository was prepared: they stand behind its config. */

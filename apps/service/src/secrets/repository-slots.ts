@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { isSlotOfKit, type PreparedObject, prepareSlot } from "@holdfast/repository";
+import { sha256 } from "@holdfast/crypto";
+import { kitOfSlot, type PreparedObject, prepareSlot } from "@holdfast/repository";
 import { z } from "zod";
 import { type AuditLog, SERVICE_ACTOR } from "../audit/audit.ts";
 import type { Database, Db } from "../database/database.ts";
@@ -21,8 +22,8 @@ export interface RepositorySlotDependencies extends ValuePorts {
 const preparedObjects = z.array(z.object({ name: z.string(), bytes: z.string() }));
 
 /**
- * Gives every encrypted repository that has none a slot for the kit in use. May be repeated: to be called when a kit comes into
- * use and at each start.
+ * Gives every encrypted repository that has none a slot for the kit in use, and takes back those of older kits that no agent has
+ * stored yet. May be repeated: to be called when a kit comes into use and at each start.
  *
  * @returns how many got one.
  */
@@ -30,19 +31,27 @@ export async function addRecoverySlots(dependencies: RepositorySlotDependencies)
   const { database, vault } = dependencies;
   const publicKey = await vault.recoveryPublicKey(database.db);
   if (publicKey === undefined) return 0;
-  const rows = await database.db
-    .selectFrom("repositories")
-    .select(["id", "prepared"])
-    .where("suite", "!=", 0)
-    .orderBy("id")
-    .execute();
+  const kit = sha256(publicKey);
   let count = 0;
-  for (const { id, prepared } of rows) {
-    if (hasSlot(id, readPrepared(prepared), publicKey)) continue;
+  for (const { id, objects } of await encryptedRepositories(database.db)) {
+    if (hasSlotOf(id, objects, kit)) continue;
     await addSlot(dependencies, id, publicKey);
     count += 1;
   }
   return count;
+}
+
+/** Encrypted repositories, and those of them that have a slot for the kit in use. */
+export async function countRecoverable(
+  db: Db,
+  vault: Vault,
+): Promise<{ encrypted: number; recoverable: number }> {
+  const publicKey = await vault.recoveryPublicKey(db);
+  const repositories = await encryptedRepositories(db);
+  if (publicKey === undefined) return { encrypted: repositories.length, recoverable: 0 };
+  const kit = sha256(publicKey);
+  const recoverable = repositories.filter(({ id, objects }) => hasSlotOf(id, objects, kit));
+  return { encrypted: repositories.length, recoverable: recoverable.length };
 }
 
 async function addSlot(
@@ -65,8 +74,9 @@ async function addSlot(
       .executeTakeFirst();
     if (row === undefined) return;
     const objects = readPrepared(row.prepared);
-    if (hasSlot(id, objects, publicKey)) return;
-    const prepared = [...objects, slot].map(({ name, bytes }) => ({ name, bytes: bytes.toString("base64") }));
+    if (hasSlotOf(id, objects, sha256(publicKey))) return;
+    const kept = objects.filter((object) => kitOfSlot(object, repository) === undefined);
+    const prepared = [...kept, slot].map(({ name, bytes }) => ({ name, bytes: bytes.toString("base64") }));
     await transaction
       .updateTable("repositories")
       .set({ prepared: JSON.stringify(prepared) })
@@ -80,31 +90,28 @@ async function addSlot(
   });
 }
 
-function hasSlot(id: string, objects: readonly PreparedObject[], publicKey: Buffer): boolean {
+interface EncryptedRepository {
+  readonly id: string;
+  readonly objects: readonly PreparedObject[];
+}
+
+async function encryptedRepositories(db: Db): Promise<EncryptedRepository[]> {
+  const rows = await db
+    .selectFrom("repositories")
+    .select(["id", "prepared"])
+    .where("suite", "!=", 0)
+    .orderBy("id")
+    .execute();
+  return rows.map(({ id, prepared }) => ({ id, objects: readPrepared(prepared) }));
+}
+
+function hasSlotOf(id: string, objects: readonly PreparedObject[], kit: Buffer): boolean {
   const repository = Buffer.from(id, "hex");
-  return objects.some((object) => isSlotOfKit(object, repository, publicKey));
+  return objects.some((object) => kitOfSlot(object, repository)?.equals(kit) === true);
 }
 
 function readPrepared(text: string): readonly PreparedObject[] {
   return preparedObjects
     .parse(JSON.parse(text))
     .map(({ name, bytes }) => ({ name, bytes: Buffer.from(bytes, "base64") }));
-}
-
-/** Encrypted repositories, and those of them that have a slot for the kit in use. */
-export async function countRecoverable(
-  db: Db,
-  vault: Vault,
-): Promise<{ encrypted: number; recoverable: number }> {
-  const publicKey = await vault.recoveryPublicKey(db);
-  const rows = await db
-    .selectFrom("repositories")
-    .select(["id", "prepared"])
-    .where("suite", "!=", 0)
-    .execute();
-  const recoverable =
-    publicKey === undefined
-      ? 0
-      : rows.filter(({ id, prepared }) => hasSlot(id, readPrepared(prepared), publicKey)).length;
-  return { encrypted: rows.length, recoverable };
 }
