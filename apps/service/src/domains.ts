@@ -17,7 +17,8 @@ import { planRoutes } from "./plans/routes.ts";
 import { policyRoutes } from "./policies/routes.ts";
 import { secretRoutes } from "./secrets/routes.ts";
 import { USES_BY_DOMAINS } from "./secrets/secret-uses.ts";
-import type { Vault } from "./secrets/vault.ts";
+import type { OpenedVault } from "./secrets/vault-of-keys.ts";
+import { vaultRoutes } from "./secrets/vault-routes.ts";
 import { storageRoutes } from "./storages/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import type { TaskKinds, TaskQueue } from "./tasks/task-kinds.ts";
@@ -28,7 +29,7 @@ import { userRoutes } from "./users/routes.ts";
 
 export interface DomainPorts {
   readonly database: Database;
-  readonly vault: Vault;
+  readonly vault: OpenedVault;
   readonly audit: AuditLog;
   readonly authority: Authority;
   readonly clock: Clock;
@@ -53,13 +54,12 @@ export function createDomains(ports: DomainPorts): Domains {
 }
 
 export function routesOf(domains: Domains): AnyRoute[] {
+  const checkPassword = (userId: string, password: string): Promise<boolean> =>
+    checkOwnPassword(domains, userId, password);
   return [
     ...userRoutes(domains),
-    ...secretRoutes({
-      ...domains,
-      findUses: USES_BY_DOMAINS,
-      checkPassword: (userId, password) => checkOwnPassword(domains, userId, password),
-    }),
+    ...secretRoutes({ ...domains, findUses: USES_BY_DOMAINS, checkPassword }),
+    ...vaultRoutes({ ...domains, checkPassword }),
     ...storageRoutes(domains),
     ...deviceRoutes(domains),
     ...planRoutes(domains),

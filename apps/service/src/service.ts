@@ -21,6 +21,8 @@ import { createLog, describeError, type Log } from "./http/log.ts";
 import { buildServer } from "./http/server.ts";
 import { startScheduler } from "./plans/scheduler.ts";
 import { openOrCreateVault } from "./secrets/create-vault.ts";
+import { finishRotation } from "./secrets/keyring.ts";
+import { addRecoverySlots } from "./secrets/repository-slots.ts";
 import type { OpenedVault } from "./secrets/vault-of-keys.ts";
 import { createDispatcher, type Dispatcher } from "./tasks/dispatcher.ts";
 import { createAuthentication } from "./users/authentication.ts";
@@ -166,6 +168,9 @@ function lifecycle({ domains, dispatcher, tls, audit, failed, close }: Lives): P
   return {
     start: async () => {
       await audit.checkpoint();
+      // What a kill, or another process, may have left; nothing that runs waits for it.
+      await finishRotation(domains).catch(failed);
+      await addRecoverySlots(domains).catch(failed);
       await dispatcher.start();
       const scheduler = startScheduler(domains, failed);
       const timer = setInterval(() => {
