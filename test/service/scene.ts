@@ -3,7 +3,6 @@
  */
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
-import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Bench, newBench } from "../../apps/command/test/run-holdfast.ts";
@@ -70,16 +69,21 @@ async function startServe(
 ): Promise<{ running: Running; listening: Readonly<Record<string, unknown>> }> {
   const places = ["--data", bench.path("service"), "--unlock-file", bench.path("keys", "unlock")];
   const running = start(context, bench, ["serve", "--json", "--listen", "127.0.0.1:0", ...places, ...more]);
-  const { stdout } = running.child;
-  assert(stdout !== null);
+  const { promise, resolve, reject } = Promise.withResolvers<Readonly<Record<string, unknown>>>();
   let said = "";
-  for await (const line of createInterface({ input: stdout })) {
-    said = line;
-    const object: unknown = JSON.parse(line);
-    assert(typeof object === "object" && object !== null);
-    if ("event" in object && object.event === "listening") return { running, listening: { ...object } };
-  }
-  throw new Error(`the service ended: ${said} ${running.complaints()}`);
+  running.child.stdout?.on("data", (piece: Buffer) => {
+    said += piece.toString();
+    const line = said.split("\n").find((one) => one.includes('"listening"') && one.endsWith("}"));
+    if (line !== undefined) resolve(objectOf(line));
+  });
+  running.child.once("exit", () => reject(new Error(`the service ended: ${said} ${running.complaints()}`)));
+  return { running, listening: await promise };
+}
+
+function objectOf(line: string): Readonly<Record<string, unknown>> {
+  const value: unknown = JSON.parse(line);
+  assert(typeof value === "object" && value !== null);
+  return { ...value };
 }
 
 function start(context: TestContext, bench: Bench, argumentsGiven: readonly string[]): Running {

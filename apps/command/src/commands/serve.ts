@@ -23,7 +23,8 @@ export async function run(call: CommandCall): Promise<Exit> {
     unlockFile: options.text("unlockFile") ?? unlockFile,
     listen,
     version: version(),
-    log: (line) => output.note(line),
+    // Of the service, not of the command: JSON lines, also where the result is for people.
+    log: (line) => void process.stderr.write(`${line}\n`),
     ...(database === undefined ? {} : { database }),
     ...(tlsCertificate === undefined || tlsKey === undefined
       ? {}
@@ -36,6 +37,8 @@ export async function run(call: CommandCall): Promise<Exit> {
       url: service.url,
       ...(service.setupLink === undefined ? {} : { setupLink: service.setupLink }),
     });
+    // Whoever waits for these lines waits now.
+    output.finish();
     const worker = options.isDenied("worker")
       ? undefined
       : keepWorker(service, join(data, "worker"), signal, output);
