@@ -4,3 +4,5 @@ export type { AgentLog } from "./agent-log.ts";
 export { enroll, type Enrolled, type EnrolOptions } from "./enrolment/enroll.ts";
 export { defaultStateDir } from "./platform/platform.ts";
 export { agentStatus, type AgentStatus } from "./status.ts";
+export { serviceDefinition, type ServiceDefinition } from "./definitions/index.ts";
+export type { Installation } from "./definitions/installation.ts";

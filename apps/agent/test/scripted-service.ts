@@ -58,6 +58,10 @@ export class ScriptedService {
   knows = true;
   /** Whom it welcomes, whoever comes. */
   welcomes: string | undefined;
+  /** Of the certificates that devices came with, in order. */
+  readonly serials: string[] = [];
+  /** Issues another certificate than the one that is asked for. */
+  renew: (() => Promise<string>) | undefined;
   /** Of channels that ended, in order. */
   readonly closeCodes: number[] = [];
   connections = 0;
@@ -120,6 +124,7 @@ export class ScriptedService {
         socket.end("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         return;
       }
+      this.serials.push(socket.getPeerX509Certificate()?.serialNumber ?? "");
       sockets.handleUpgrade(request, socket, head, (ws) => this.#attach(ws));
     });
     server.on("tlsClientError", () => undefined);
@@ -243,11 +248,17 @@ export class ScriptedService {
       if (message.number === events.length + 1) events.push(message);
       if (this.script.acknowledges) reply({ type: "acknowledge", run: message.run, number: events.length });
     }
-    if (message.type !== "request") return;
-    const { id, request } = message;
+    if (message.type === "request") await this.#answerQuestion(message, reply);
+  }
+
+  async #answerQuestion(
+    { id, request }: Of<"request">,
+    reply: (answer: ServiceMessage) => void,
+  ): Promise<void> {
+    const { leaseMs } = this.script;
     if (request.kind === "renew") {
       const der = Buffer.from(request.certificateRequest, "base64");
-      const certificate = await this.script.authority.issueClient(der, this.device);
+      const certificate = await (this.renew?.() ?? this.script.authority.issueClient(der, this.device));
       reply({ type: "answer", id, answer: { kind: "renew", certificate } });
       return;
     }
