@@ -16,6 +16,8 @@ import { type Admission, admit, type Gate } from "./admit.ts";
 import type { Authentication } from "./credentials.ts";
 import { serveDocumentation } from "./documentation.ts";
 import type { Log } from "./log.ts";
+import { formatMetrics, METRICS_TYPE } from "./exposition.ts";
+import { collectFromDatabase, createRequestMetrics, type RequestMetrics } from "./metrics.ts";
 import { describeApi } from "./openapi.ts";
 import { API_PREFIX, pathParameters } from "./paths.ts";
 import { notFound, PROBLEM_TYPE, problemOf } from "./problems.ts";
@@ -65,6 +67,8 @@ export async function buildServer(
     bodyLimit: BODY_BYTES_MAX,
     logger: false,
     trustProxy: options.trustProxy === undefined ? false : [...options.trustProxy],
+    // The answer of a HEAD would be made like that of a GET, streams too.
+    exposeHeadRoutes: false,
     routerOptions: { maxParamLength: PARAMETER_CHARACTERS_MAX },
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, error, log),
     ...(options.serverFactory === undefined ? {} : { serverFactory: options.serverFactory }),
@@ -75,9 +79,12 @@ export async function buildServer(
     reply.headers({ ...SECURITY_HEADERS });
   });
   app.setErrorHandler((error, _request, reply) => sendProblem(reply, error, log));
-  logRequests(app, dependencies);
+  const metrics = createRequestMetrics(options.version);
+  logRequests(app, dependencies, metrics);
   addHealth(app, dependencies, options);
-  addRoutes(app, dependencies, options);
+  const gate = createGate(dependencies, options);
+  addRoutes(app, dependencies, options, gate);
+  addMetrics(app, dependencies, metrics, gate);
   await serveDocumentation(app, describeApi(options.routes, options.version));
   await options.extend?.(app);
   app.setNotFoundHandler((request, reply) => {
@@ -115,13 +122,37 @@ function readJsonOnly(app: FastifyInstance): void {
   });
 }
 
-function addRoutes(app: FastifyInstance, dependencies: ServerDependencies, options: ServerOptions): void {
-  const { authentication, clock } = dependencies;
-  const gate: Gate = {
+function createGate({ authentication, clock }: ServerDependencies, options: ServerOptions): Gate {
+  return {
     authentication,
     limitAddress: createRateLimit(clock, options.addressLimit ?? ADDRESS_LIMIT),
     limitUser: createRateLimit(clock, options.userLimit ?? USER_LIMIT),
   };
+}
+
+function addMetrics(
+  app: FastifyInstance,
+  { database, clock }: ServerDependencies,
+  metrics: RequestMetrics,
+  gate: Gate,
+): void {
+  app.get("/metrics", {
+    onRequest: async (request) => {
+      admissions.set(request, await admit(gate, "service.operate", request));
+    },
+    handler: async (_request, reply) => {
+      const families = [...metrics.collect(), ...(await collectFromDatabase(database, clock))];
+      return reply.type(METRICS_TYPE).send(formatMetrics(families));
+    },
+  });
+}
+
+function addRoutes(
+  app: FastifyInstance,
+  dependencies: ServerDependencies,
+  options: ServerOptions,
+  gate: Gate,
+): void {
   const streams = new Set<Readable>();
   const { streamCheckMs = STREAM_CHECK_MS } = options;
   // Nobody would wait for their end.
@@ -157,12 +188,14 @@ function addHealth(
   });
 }
 
-function logRequests(app: FastifyInstance, { log }: ServerDependencies): void {
+function logRequests(app: FastifyInstance, { log }: ServerDependencies, metrics: RequestMetrics): void {
   app.addHook("onResponse", async (request, reply) => {
+    const { url = "unknown" } = request.routeOptions;
+    metrics.observe(request.method, url, reply.statusCode, reply.elapsedTime);
     log.info("request", {
       method: request.method,
       // The pattern: parameters and query may be what nobody should read.
-      route: request.routeOptions.url ?? "unknown",
+      route: url,
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime),
       user: admissions.get(request)?.actor?.userId,
