@@ -19,8 +19,14 @@ export interface Scene {
   readonly addAgent: (name: string) => Promise<string>;
   /** Waits for the end of a task and returns it. */
   readonly ended: (task: unknown) => Promise<Readonly<Record<string, unknown>>>;
-  readonly service: Running;
-  readonly agents: ReadonlyMap<string, Running>;
+  /** Ends the service as a power cut does, or a kill. */
+  readonly killService: () => Promise<void>;
+  /** On the same address and data. */
+  readonly restartService: () => Promise<void>;
+  readonly killAgent: (name: string) => Promise<void>;
+  readonly restartAgent: (name: string) => void;
+  /** What service and agents wrote to standard error so far. */
+  readonly complaints: () => string;
 }
 
 export interface Running {
@@ -36,26 +42,43 @@ const LOOK_MS = 100;
 export async function startScene(context: TestContext, more: readonly string[] = []): Promise<Scene> {
   const bench = newBench(context);
   const agents = new Map<string, Running>();
-  const { running: service, listening } = await startServe(context, bench, more);
+  const all: Running[] = [];
+  let { running: service, listening } = await startServe(context, bench, "127.0.0.1:0", more);
+  all.push(service);
   const { url, setupLink } = listening;
   assert(typeof url === "string" && typeof setupLink === "string");
   const api = await apiClient(url);
   const token = new URL(setupLink).hash.slice(1);
   await api.ok("POST", "/setup", { token, ...ADMINISTRATOR });
   await api.ok("POST", "/session", ADMINISTRATOR);
+  const restartAgent = (name: string): void => {
+    const running = start(context, bench, ["agent", "run", "--state", bench.path(`agent-${name}`)]);
+    agents.set(name, running);
+    all.push(running);
+  };
   return {
     bench,
     url,
     api,
-    service,
-    agents,
+    restartAgent,
+    killService: () => kill(service.child),
+    restartService: async () => {
+      ({ running: service, listening } = await startServe(context, bench, new URL(url).host, more));
+      all.push(service);
+      assert.equal(listening["setupLink"], undefined);
+    },
+    killAgent: async (name) => {
+      const running = agents.get(name);
+      if (running !== undefined) await kill(running.child);
+    },
+    complaints: () => all.map((one) => one.complaints()).join("\n"),
     addAgent: async (name) => {
       const { code } = await api.ok("POST", "/devices/enrolment-codes", {});
       const state = bench.path(`agent-${name}`);
       const given = ["--service", url, "--code", String(code), "--name", name, "--state", state, "--json"];
       const { stdout } = await bench.ok(["agent", "enroll", ...given]);
       const { device }: { device?: unknown } = JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}");
-      agents.set(name, start(context, bench, ["agent", "run", "--state", state]));
+      restartAgent(name);
       return String(device);
     },
     ended: (task) => endedTask(api, String(task)),
@@ -65,10 +88,11 @@ export async function startScene(context: TestContext, more: readonly string[] =
 async function startServe(
   context: TestContext,
   bench: Bench,
+  address: string,
   more: readonly string[],
 ): Promise<{ running: Running; listening: Readonly<Record<string, unknown>> }> {
   const places = ["--data", bench.path("service"), "--unlock-file", bench.path("keys", "unlock")];
-  const running = start(context, bench, ["serve", "--json", "--listen", "127.0.0.1:0", ...places, ...more]);
+  const running = start(context, bench, ["serve", "--json", "--listen", address, ...places, ...more]);
   const { promise, resolve, reject } = Promise.withResolvers<Readonly<Record<string, unknown>>>();
   let said = "";
   running.child.stdout?.on("data", (piece: Buffer) => {
@@ -94,6 +118,13 @@ function start(context: TestContext, bench: Bench, argumentsGiven: readonly stri
   });
   context.after(() => stop(child));
   return { child, complaints: () => complaints };
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  child.once("exit", () => resolve());
+  child.kill("SIGKILL");
+  await promise;
 }
 
 async function stop(child: ChildProcess): Promise<void> {

@@ -39,7 +39,16 @@ suite("a location", () => {
     ]) {
       checkLocation(good);
     }
-    for (const bad of ["srv", "", "ftp://host/x", "sftp://me:secret@host/x", "/a\0b", "http://x/"]) {
+    for (const bad of [
+      "srv",
+      "",
+      "ftp://host/x",
+      "sftp://me:secret@host/x",
+      "/a\0b",
+      "http://x/",
+      "azure://c?sig=secret",
+      "s3://b?endpoint=https://a:secret@x",
+    ]) {
       assert.throws(
         () => checkLocation(bad),
         (error) => isAppError(error, "ERR_USAGE") && !error.message.includes("secret"),

@@ -9,6 +9,23 @@ import { AppError } from "@holdfast/kernel";
 
 const SCHEMES: ReadonlySet<string> = new Set(["file", "sftp", "s3", "smb", "webdav", "webdavs", "azure"]);
 
+/** What a URL may say besides its place (docs/storages.md). A token or signature is none of it. */
+const SETTINGS: ReadonlySet<string> = new Set([
+  "account",
+  "ca",
+  "encrypt",
+  "endpoint",
+  "fingerprint",
+  "kerberos",
+  "lock",
+  "parallel",
+  "plain-http",
+  "rate",
+  "region",
+  "retry",
+  "style",
+]);
+
 /** @throws AppError `ERR_USAGE`. Its message repeats nothing of the location, which may hold a password. */
 export function checkLocation(location: string): void {
   if (location.includes("\0")) throw unusable("it has a NUL in it");
@@ -19,6 +36,12 @@ export function checkLocation(location: string): void {
   }
   if (!SCHEMES.has(url.protocol.slice(0, -1))) throw unusable("storages of this kind are not known");
   if (url.password !== "") throw unusable("it holds a password");
+  for (const name of url.searchParams.keys()) {
+    if (!SETTINGS.has(name)) throw unusable("it has a setting that is not known");
+  }
+  const endpoint = url.searchParams.get("endpoint");
+  if (endpoint !== null && /[@?#]/u.test(endpoint))
+    throw unusable("its endpoint has more than a place in it");
 }
 
 /** The place of a repository: a folder below the storage's. Settings of a URL stay with it. */
