@@ -4,7 +4,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { totpCode } from "@holdfast/crypto";
+import { isAppError } from "@holdfast/kernel";
 import { route } from "../src/http/route.ts";
+import { resetPasswordByCommand } from "../src/users/reset-by-command.ts";
 import { forEachDatabase } from "./databases.ts";
 import { assertProblem, PASSWORD, type Reply, startTestServer, type TestServer } from "./http-fixture.ts";
 
@@ -280,5 +282,28 @@ forEachDatabase("API tokens", (open) => {
     const headers = { authorization: `Bearer ${token}`, "sec-fetch-site": "cross-site" };
     const body = { name: "new", role: "viewer", password: PASSWORD };
     assert.equal((await server.send("POST", "/users", { headers, body })).status, 201);
+  });
+});
+
+forEachDatabase("reset of a password by the command", (open) => {
+  test("lets somebody in again who has lost everything, and nobody else", async () => {
+    await using database = await open();
+    await using server = await startTestServer(database);
+    const { id, token } = await withSecondFactor(server);
+    await database.db.updateTable("users").set({ disabled: 1 }).where("id", "=", id).execute();
+    const password = "another good password";
+    const missing = resetPasswordByCommand(server.users, "nobody", password);
+    await assert.rejects(missing, (error) => isAppError(error, "ERR_NOT_FOUND"));
+    const weak = resetPasswordByCommand(server.users, "ann", "short");
+    await assert.rejects(weak, (error) => isAppError(error, "ERR_PASSWORD_WEAK"));
+    await resetPasswordByCommand(server.users, "ann", password);
+    assertProblem(await server.send("GET", "/session", { as: token }), 401, "ERR_SIGN_IN_NEEDED");
+    assert.equal((await signIn(server, undefined, password)).status, 201);
+    const row = await database.db
+      .selectFrom("audit_rows")
+      .select(["actor_kind", "action"])
+      .where("actor_kind", "=", "command")
+      .executeTakeFirst();
+    assert.deepEqual(row, { actor_kind: "command", action: "user.password" });
   });
 });

@@ -27,7 +27,7 @@ export async function prepareSecondFactor(
     await database.transaction(async (transaction) => {
       const user = await findUser(transaction, userId);
       if (user.totp_version !== null) throw alreadyThere();
-      await removeValues(transaction, userId);
+      await removeSecondFactorValues(transaction, userId);
       const version = (user.totp_pending_version ?? 0) + 1;
       await vault.put(transaction, nameOf(userId, version), bytes);
       await transaction
@@ -90,7 +90,7 @@ export async function removeSecondFactor(
 ): Promise<void> {
   await database.transaction(async (transaction) => {
     const user = await findUser(transaction, userId);
-    await removeValues(transaction, userId);
+    await removeSecondFactorValues(transaction, userId);
     await transaction
       .updateTable("users")
       .set({ totp_version: null, totp_pending_version: null, revision: user.revision + 1 })
@@ -104,7 +104,7 @@ export async function removeSecondFactor(
   });
 }
 
-async function removeValues(transaction: Transaction, userId: string): Promise<void> {
+export async function removeSecondFactorValues(transaction: Transaction, userId: string): Promise<void> {
   await transaction
     .deleteFrom("vault_values")
     .where("object_kind", "=", "totp")
