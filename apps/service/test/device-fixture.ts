@@ -52,6 +52,8 @@ export interface ScriptedKinds extends TaskKinds {
   readonly ends: { task: TaskRow; end: TaskEnd }[];
   /** Suite of every repository. */
   suite: number;
+  /** Thrown at the end of every task. */
+  endError: Error | undefined;
 }
 
 export const REPOSITORY = "0a".repeat(16);
@@ -61,6 +63,7 @@ export function scriptedKinds(): ScriptedKinds {
   const kinds: ScriptedKinds = {
     ends: [],
     suite: 3,
+    endError: undefined,
     describe: async (_db, task) => ({
       id: task.id,
       kind: "backup",
@@ -88,6 +91,7 @@ export function scriptedKinds(): ScriptedKinds {
     },
     ended: async (_transaction, task, end) => {
       kinds.ends.push({ task, end });
+      if (kinds.endError !== undefined) throw kinds.endError;
     },
   };
   return kinds;

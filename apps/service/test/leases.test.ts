@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { openWithPrivateKey } from "@holdfast/crypto";
 import { LEASE_MS, leaseContext, leasePayload } from "@holdfast/protocol";
+import { cancelTasksOfPlan, cancelTasksWithSecret } from "../src/tasks/revocation.ts";
 import { cancelTask } from "../src/tasks/tasks.ts";
 import { forEachDatabase } from "./databases.ts";
 import { ADMINISTRATOR, leaseKeys, PASSWORD_ID, startService, type TestService } from "./device-fixture.ts";
@@ -166,6 +167,30 @@ forEachDatabase("leases", (open) => {
     );
     await cancelTask(service, ADMINISTRATOR, task);
     assert.deepEqual(await beat(), []);
+  });
+
+  test("what is disabled takes back its leases, and ends the runs that had them", async () => {
+    await using service = await startService(await open());
+    const { agent, run, task } = await startRun(service);
+    const other = await startRun(service);
+    await givenLease(agent, run);
+    const { database, queue } = service;
+    const cancelled = await database.transaction((transaction) =>
+      cancelTasksWithSecret(queue, transaction, PASSWORD_ID, "The password was disabled."),
+    );
+    assert.deepEqual(cancelled, [task]);
+    await database.notify("tasks");
+    const { run: ended, reason } = await agent.next("cancel");
+    assert.deepEqual([ended, reason], [run, "The password was disabled."]);
+    agent.send({ type: "beat" });
+    assert.deepEqual((await agent.next("beat")).leases, []);
+    await givenLease(other.agent, other.run);
+    const plan = "plan_00000000000000000000000001";
+    const queued = await service.createTask(other.identity.deviceId, { planId: plan, notBefore: 9e15 });
+    const ofPlan = await database.transaction((transaction) =>
+      cancelTasksOfPlan(queue, transaction, plan, "The plan was disabled."),
+    );
+    assert.deepEqual(ofPlan, [queued]);
   });
 
   test("the end of a run ends its leases", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isAppError } from "@holdfast/kernel";
+import { AppError, isAppError } from "@holdfast/kernel";
 import { DEVICE_LOST_MS } from "@holdfast/protocol";
 import { cancelTask, retryTask } from "../src/tasks/tasks.ts";
 import { listTaskEvents, listTasks, showTask } from "../src/tasks/task-list.ts";
@@ -172,6 +172,25 @@ forEachDatabase("tasks", (open) => {
     await acknowledged(agent, run, 1);
     const failed = await showTask(service.database.db, id);
     assert.deepEqual([failed.state, failed.error?.code], ["failed", "ERR_PROTOCOL"]);
+  });
+
+  test("when what follows an end fails, the task says so, and has ended all the same", async () => {
+    await using service = await startService(await open());
+    const identity = await enrolDevice(service);
+    const agent = await connectAgent(service, identity);
+    const endErrors = [new AppError("ERR_NO_DEVICE", "No device is there."), new TypeError("unforeseen")];
+    for (const endError of endErrors) {
+      service.kinds.endError = endError;
+      const id = await service.createTask(identity.deviceId);
+      const { run } = await agent.next("start");
+      agent.event(run, 1, SUCCEEDED);
+      await acknowledged(agent, run, 1);
+      const ended = await showTask(service.database.db, id);
+      assert.equal(ended.state, "warnings");
+      assert.equal(ended.error?.code, endError instanceof AppError ? "ERR_NO_DEVICE" : "ERR_FAILED");
+      assert(!ended.error.message.includes("unforeseen"));
+    }
+    assert.deepEqual(service.failures, endErrors.slice(1));
   });
 
   test("a method that the device did not announce is refused before anything is given out", async () => {

@@ -49,7 +49,8 @@ export interface ChannelHub {
   readonly checkOwners: () => Promise<void>;
   /** Writes down when devices were heard. */
   readonly storeSeen: () => Promise<void>;
-  readonly stop: () => void;
+  /** Closes all channels; resolves when nothing that they brought is being handled. */
+  readonly stop: () => Promise<void>;
 }
 
 export function createChannelHub(dependencies: HubDependencies): ChannelHub {
@@ -115,9 +116,10 @@ export function createChannelHub(dependencies: HubDependencies): ChannelHub {
     },
     checkOwners: () => checkOwners(dependencies, ready),
     storeSeen: () => storeSeen(dependencies, ready),
-    stop: () => {
+    stop: async () => {
       isStopping = true;
       for (const channel of open) channel.close(CLOSE_CODES.stopping, "The service stops.");
+      await Promise.all(Array.from(open, (channel) => channel.idle()));
     },
   };
 }

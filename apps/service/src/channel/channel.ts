@@ -50,6 +50,8 @@ export interface Channel {
   readonly close: (code: number, reason: string) => void;
   /** Cuts the connection. */
   readonly terminate: () => void;
+  /** Resolves when nothing that came is being handled. */
+  readonly idle: () => Promise<void>;
 }
 
 let channels = 0;
@@ -82,8 +84,9 @@ export function openChannel(socket: WebSocket, identity: ClientIdentity, handler
       isEnding = true;
       socket.terminate();
     },
+    idle: () => inbox.idle(),
   };
-  const accept = createInbox(socket, channel, handlers);
+  const inbox = createInbox(socket, channel, handlers);
   socket.on("message", (data: RawData, isBinary: boolean) => {
     if (isEnding) return;
     heardAt = handlers.clock.monotonic();
@@ -94,7 +97,7 @@ export function openChannel(socket: WebSocket, identity: ClientIdentity, handler
       return;
     }
     saidHello = true;
-    accept(message, byteLength(data));
+    inbox.accept(message, byteLength(data));
   });
   // `close` follows.
   socket.on("error", () => {
@@ -107,15 +110,16 @@ export function openChannel(socket: WebSocket, identity: ClientIdentity, handler
   return channel;
 }
 
+interface Inbox {
+  readonly accept: (message: AgentMessage, bytes: number) => void;
+  readonly idle: () => Promise<void>;
+}
+
 /** Handles messages one after the other; events that wait together are handled together. */
-function createInbox(
-  socket: WebSocket,
-  channel: Channel,
-  handlers: ChannelHandlers,
-): (message: AgentMessage, bytes: number) => void {
+function createInbox(socket: WebSocket, channel: Channel, handlers: ChannelHandlers): Inbox {
   const inbox: AgentMessage[] = [];
   let waitingBytes = 0;
-  let isDraining = false;
+  let draining: Promise<void> | undefined;
 
   const handleNext = async (): Promise<void> => {
     const events = leadingEvents(inbox);
@@ -130,7 +134,6 @@ function createInbox(
     else await handlers.other(channel, message);
   };
   const drain = async (): Promise<void> => {
-    isDraining = true;
     try {
       while (inbox.length > 0 && channel.isOpen()) await handleNext();
     } catch (error) {
@@ -140,17 +143,20 @@ function createInbox(
         handlers.failed(error);
         channel.close(INTERNAL_ERROR, "The service could not handle a message; connect again.");
       }
-    } finally {
-      isDraining = false;
     }
+    draining = undefined;
     waitingBytes = 0;
     if (socket.isPaused) socket.resume();
   };
-  return (message, bytes) => {
-    inbox.push(message);
-    waitingBytes += bytes;
-    if (waitingBytes > INBOX_BYTES_MAX || inbox.length > INBOX_MESSAGES_MAX) socket.pause();
-    if (!isDraining) void drain();
+  return {
+    accept: (message, bytes) => {
+      inbox.push(message);
+      waitingBytes += bytes;
+      if (waitingBytes > INBOX_BYTES_MAX || inbox.length > INBOX_MESSAGES_MAX) socket.pause();
+      // Not in the same turn: what comes together is handled together.
+      draining ??= Promise.resolve().then(drain);
+    },
+    idle: async () => draining,
   };
 }
 

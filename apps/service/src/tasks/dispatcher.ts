@@ -143,8 +143,7 @@ function lifecycle(dependencies: DispatcherDependencies, parts: Parts): Dispatch
     },
     stop: async () => {
       for (const end of endings.splice(0)) end();
-      hub.stop();
-      await Promise.all([ticking, wakeUp.stop(), checkOwners.stop()]);
+      await Promise.all([hub.stop(), ticking, wakeUp.stop(), checkOwners.stop()]);
       await own.stop();
     },
     tick: due,

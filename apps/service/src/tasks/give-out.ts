@@ -14,9 +14,8 @@ import {
 } from "@holdfast/kernel";
 import { agentTask, type AgentTask, FRAME_BYTES_MAX, type TaskKind } from "@holdfast/protocol";
 import type { Database, Transaction } from "../database/database.ts";
-import { isUnreachable } from "../database/failures.ts";
 import { type DeviceRow, findDevice, methodsOf } from "../devices/device-rows.ts";
-import { ACTIVE_RUN_STATES, type EndDependencies, endTask } from "./run-end.ts";
+import { ACTIVE_RUN_STATES, type EndDependencies, endTask, isOfDatabase } from "./run-end.ts";
 import type { TaskKinds, TaskRow } from "./task-kinds.ts";
 
 export interface GiveOutDependencies extends EndDependencies {
@@ -218,10 +217,4 @@ async function failQueued(
     .where("state", "=", "queued")
     .executeTakeFirst();
   if (task !== undefined) await endTask(dependencies, transaction, task, { state: "failed", error });
-}
-
-/** Not a fault of the task: it is tried again. */
-export function isOfDatabase(error: unknown): boolean {
-  if (error instanceof AppError) return error.code.startsWith("ERR_DATABASE_");
-  return isUnreachable(error);
 }

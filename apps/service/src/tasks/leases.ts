@@ -181,21 +181,3 @@ export async function renewLeases(
     .execute();
   return renewed.map(({ id }) => ({ lease: id, until }));
 }
-
-/** Ends the leases that were derived from a secret; its runs go on without, until their devices hear of it. */
-export async function endLeasesOfSecret(
-  transaction: Transaction,
-  secretId: string,
-  now: number,
-): Promise<readonly string[]> {
-  const ended = await transaction
-    .updateTable("leases")
-    .set({ ended_at: now })
-    .where("ended_at", "is", null)
-    .where("id", "in", (nested) =>
-      nested.selectFrom("secret_exposures").select("lease_id").where("object_id", "=", secretId),
-    )
-    .returning("run_id")
-    .execute();
-  return ended.map(({ run_id: runId }) => runId);
-}

@@ -6,9 +6,9 @@
 import type { AgentMessage, ServiceMessage } from "@holdfast/protocol";
 import { toErrorRecord } from "@holdfast/kernel";
 import type { Database, Db } from "../database/database.ts";
-import { describeFor, type GiveOutDependencies, isOfDatabase } from "./give-out.ts";
+import { describeFor, type GiveOutDependencies } from "./give-out.ts";
 import { lostError } from "./lost-runs.ts";
-import { ACTIVE_RUN_STATES, endRun, type RunRow } from "./run-end.ts";
+import { ACTIVE_RUN_STATES, endRun, isOfDatabase, type RunRow } from "./run-end.ts";
 
 export type Hello = Extract<AgentMessage, { type: "hello" }>;
 type Start = Extract<ServiceMessage, { type: "start" }>;

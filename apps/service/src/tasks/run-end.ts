@@ -3,9 +3,17 @@
  *
  * @module
  */
-import { type Clock, type ErrorCode, ERROR_CODES, type ErrorRecord } from "@holdfast/kernel";
+import {
+  AppError,
+  type Clock,
+  type ErrorCode,
+  ERROR_CODES,
+  type ErrorRecord,
+  toErrorRecord,
+} from "@holdfast/kernel";
 import type { Selectable } from "kysely";
 import type { Transaction } from "../database/database.ts";
+import { isUnreachable } from "../database/failures.ts";
 import type { RunsTable } from "../database/tables.ts";
 import type { TaskEnd, TaskKinds, TaskRow } from "./task-kinds.ts";
 
@@ -63,7 +71,7 @@ export async function recordLateSuccess(
   if (task.run_id === run.id && (task.state === "queued" || task.state === "failed")) {
     await endTask(dependencies, transaction, task, end);
   } else {
-    await dependencies.kinds.ended(transaction, task, end);
+    await tellKind(dependencies, transaction, task, end);
   }
 }
 
@@ -87,7 +95,38 @@ export async function endTask(
     })
     .where("id", "=", task.id)
     .execute();
-  await kinds.ended(transaction, task, end);
+  const problem = await tellKind({ kinds, clock }, transaction, task, end);
+  if (problem !== undefined) await tellAftermath(transaction, task, end, problem);
+}
+
+/** What should follow may be impossible, such as retention without a device: returned, since the task has ended all the same. */
+async function tellKind(
+  { kinds }: EndDependencies,
+  transaction: Transaction,
+  task: TaskRow,
+  end: TaskEnd,
+): Promise<AppError | undefined> {
+  try {
+    await kinds.ended(transaction, task, end);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof AppError) || isOfDatabase(error)) throw error;
+    return error;
+  }
+}
+
+async function tellAftermath(
+  transaction: Transaction,
+  task: TaskRow,
+  end: TaskEnd,
+  problem: AppError,
+): Promise<void> {
+  if (end.state !== "succeeded") return;
+  await transaction
+    .updateTable("tasks")
+    .set({ state: "warnings", error: JSON.stringify(toErrorRecord(problem)) })
+    .where("id", "=", task.id)
+    .execute();
 }
 
 export async function endLeases(transaction: Transaction, runId: string, now: number): Promise<void> {
@@ -134,4 +173,10 @@ async function findTaskOfRun(
   run: Pick<RunRow, "task_id">,
 ): Promise<TaskRow | undefined> {
   return transaction.selectFrom("tasks").selectAll().where("id", "=", run.task_id).executeTakeFirst();
+}
+
+/** Not a fault of the task: what was to be done is done again later. */
+export function isOfDatabase(error: unknown): boolean {
+  if (error instanceof AppError) return error.code.startsWith("ERR_DATABASE_");
+  return isUnreachable(error);
 }

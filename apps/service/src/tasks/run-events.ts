@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError, type ErrorRecord } from "@holdfast/kernel";
+import { AppError, type ErrorRecord, isAppError } from "@holdfast/kernel";
 import {
   type AgentMessage,
   EVENTS_UNACKNOWLEDGED_MAX,
@@ -13,7 +13,7 @@ import {
   taskResults,
 } from "@holdfast/protocol";
 import type { Database, Transaction } from "../database/database.ts";
-import { type EndDependencies, endRun, recordLateSuccess, type RunRow } from "./run-end.ts";
+import { type EndDependencies, endRun, isOfDatabase, recordLateSuccess, type RunRow } from "./run-end.ts";
 import type { TaskEnd } from "./task-kinds.ts";
 
 export type EventMessage = Extract<AgentMessage, { type: "event" }>;
@@ -34,14 +34,40 @@ export interface StoredEvents {
 
 export interface EventDependencies extends EndDependencies {
   readonly database: Database;
+  /** Told what nobody foresaw. */
+  readonly failed: (error: unknown) => void;
 }
 
 /**
  * Stores events that one device sent, of any of its runs, in one transaction.
  *
+ * What a kind of task does at its end may fail in ways that nobody foresaw. The device would send the end for ever: so the run
+ * ends without it, and the task says what happened.
+ *
  * @throws AppError `ERR_PROTOCOL` when a number is missing between events.
  */
 export async function storeEvents(
+  dependencies: EventDependencies,
+  deviceId: string,
+  messages: readonly EventMessage[],
+): Promise<StoredEvents[]> {
+  try {
+    return await store(dependencies, deviceId, messages);
+  } catch (error) {
+    const hasEnd = messages.some(({ event }) => isEnd(event));
+    if (!hasEnd || isAppError(error, "ERR_PROTOCOL") || isOfDatabase(error)) throw error;
+    dependencies.failed(error);
+    const ended = async (): Promise<never> => {
+      throw new AppError("ERR_FAILED", "The run was done, but what should follow it failed.", {
+        remedy: "The log of the service says more. Start the task again if nothing of it is to be seen.",
+        cause: error,
+      });
+    };
+    return store({ ...dependencies, kinds: { ...dependencies.kinds, ended } }, deviceId, messages);
+  }
+}
+
+async function store(
   dependencies: EventDependencies,
   deviceId: string,
   messages: readonly EventMessage[],
