@@ -17,7 +17,7 @@ import { newScene } from "./scene.ts";
 
 suite("a server that dies", { concurrency: true }, () => {
   for (const { name, skip, start, killedDuring } of PLACES) {
-    test(name, { skip, timeout: 300_000, concurrency: 1 }, async (context) => {
+    test(name, { skip, timeout: 900_000, concurrency: 1 }, async (context) => {
       await using server = await start();
       await using proxy = await startFaultProxy(server.door.port);
       const scene = newScene(context, server, proxy);

@@ -40,6 +40,8 @@ export interface Scene {
   /** Four packs and many small files. */
   readonly source: string;
   readonly credentialsFile: string;
+  /** Runs of the command; none outlives the test. */
+  readonly children: ChildProcess[];
 }
 
 export function newScene(context: TestContext, server: PlaceServer, proxy: FaultProxy): Scene {
@@ -52,7 +54,11 @@ export function newScene(context: TestContext, server: PlaceServer, proxy: Fault
     writeFileSync(join(source, `large-${String(number)}`), patternedBytes(LARGE_BYTES + number));
   for (let number = 0; number < SMALL_FILES; number += 1)
     writeFileSync(join(source, "small", String(number)), patternedBytes(number * 60));
-  return { bench, server, proxy, door: server.door, source, credentialsFile };
+  const children: ChildProcess[] = [];
+  context.after(() => {
+    for (const child of children) child.kill("SIGKILL");
+  });
+  return { bench, server, proxy, door: server.door, source, credentialsFile, children };
 }
 
 /** The folder's URL through the proxy. */
@@ -64,10 +70,13 @@ export function urlOf({ door, proxy }: Scene, folder: string, ...settings: reado
 export function start(scene: Scene, words: readonly string[]): ChildProcess {
   const file = scene.credentialsFile;
   const more = words[0] === "replicate" ? ["--target-credentials", file] : [];
+  const { children } = scene;
   const compiled = process.env["NODE_COMPILE_CACHE"] ?? "";
-  return scene.bench.start([...words, ...more], {
+  const child = scene.bench.start([...words, ...more], {
     env: { HOLDFAST_CREDENTIALS_FILE: file, NODE_COMPILE_CACHE: compiled },
   });
+  children.push(child);
+  return child;
 }
 
 export function run(scene: Scene, words: readonly string[]): Promise<Outcome> {
@@ -97,14 +106,10 @@ export async function inTheMiddle(
   const held = scene.proxy.holdAfter(direction, bytes);
   const child = start(scene, words);
   const outcome = outcomeOf(child);
-  try {
-    const early = await Promise.race([held, outcome]);
-    assert.equal(early, undefined, `${words.join(" ")} ended before its middle: ${early?.stderr ?? ""}`);
-    await meanwhile(child);
-    return await outcome;
-  } finally {
-    child.kill("SIGKILL");
-  }
+  const early = await Promise.race([held, outcome]);
+  assert.equal(early, undefined, `${words.join(" ")} ended before its middle: ${early?.stderr ?? ""}`);
+  await meanwhile(child);
+  return outcome;
 }
 
 /** The server dies, and stays away until {@link startServer}. */
