@@ -137,6 +137,32 @@ forEachDatabase("secrets", (open) => {
     assert.equal(await valueOf(fixture, made.id), VALUE);
   });
 
+  test("to disable one ends its leases in the same transaction, and tells the processes", async () => {
+    const ended: string[] = [];
+    let told = 0;
+    const endLeases: SecretDependencies["endLeases"] = async (transaction, secretId) => {
+      const row = await findSecret(transaction, secretId);
+      ended.push(`${row.name} ${String(row.disabled)}`);
+    };
+    await using fixture = await fixtureOf(open, { endLeases });
+    const { database } = fixture.dependencies;
+    const dependencies = {
+      ...fixture.dependencies,
+      database: {
+        ...database,
+        notify: async (topic: Parameters<typeof database.notify>[0]) => {
+          if (topic === "tasks") told += 1;
+        },
+      },
+    };
+    const { id } = await create(fixture);
+    const change = (disabled: boolean, revision: number): Promise<unknown> =>
+      changeSecret(dependencies, ACTOR, id, secretChange.parse({ disabled }), revision);
+    await change(true, 1);
+    await change(false, 2);
+    assert.deepEqual([ended, told], [["NAS 1"], 1]);
+  });
+
   test("a password gets a new version, the old one stays readable by its number", async () => {
     await using fixture = await fixtureOf(open);
     const { dependencies } = fixture;

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Clock, systemClock, systemRandomness } from "@holdfast/kernel";
-import { sql } from "kysely";
+import { type KyselyPlugin, sql } from "kysely";
 import type { Database } from "../src/database/database.ts";
 import { createVault } from "../src/secrets/create-vault.ts";
 import type { UnlockFilePlace } from "../src/secrets/unlock-file.ts";
@@ -66,5 +66,25 @@ export function testClock(start = Date.UTC(2026, 0, 5)): TestClock {
     move: (ms) => {
       now += ms;
     },
+  };
+}
+
+export class Killed extends Error {}
+
+/** The database of a process that dies before its statement number `last + 1`. */
+export function dyingAfter(database: Database, last: number): Database {
+  let count = 0;
+  const plugin: KyselyPlugin = {
+    transformQuery: ({ node }) => {
+      count += 1;
+      if (count > last) throw new Killed();
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  };
+  return {
+    ...database,
+    db: database.db.withPlugin(plugin),
+    transaction: (work) => database.transaction((transaction) => work(transaction.withPlugin(plugin))),
   };
 }

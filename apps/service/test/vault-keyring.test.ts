@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isAppError } from "@holdfast/kernel";
-import type { KyselyPlugin } from "kysely";
 import { SERVICE_ACTOR } from "../src/audit/audit.ts";
 import { createAuditLog } from "../src/audit/audit-log.ts";
 import { verifyAudit } from "../src/audit/verify-audit.ts";
@@ -12,7 +11,7 @@ import type { ValueName } from "../src/secrets/vault.ts";
 import type { OpenedVault } from "../src/secrets/vault-of-keys.ts";
 import { verifyVault } from "../src/secrets/verify-vault.ts";
 import { forEachDatabase } from "./databases.ts";
-import { dropTriggers, PORTS, type VaultFixture, vaultFixture } from "./vault-fixture.ts";
+import { dropTriggers, dyingAfter, Killed, PORTS, type VaultFixture, vaultFixture } from "./vault-fixture.ts";
 
 const NAMES: readonly ValueName[] = [
   { kind: "repository", id: "a", version: 1, field: "value" },
@@ -46,26 +45,6 @@ async function termsInUse({ db }: Database): Promise<{ current: number; stored: 
   const stored = await db.selectFrom("keyring_terms").select("number").orderBy("number").execute();
   const used = await db.selectFrom("vault_values").select("term").distinct().orderBy("term").execute();
   return { current, stored: stored.map(({ number }) => number), used: used.map(({ term }) => term) };
-}
-
-class Killed extends Error {}
-
-/** The database of a process that dies before its statement number `last + 1`. */
-function dyingAfter(database: Database, last: number): Database {
-  let count = 0;
-  const plugin: KyselyPlugin = {
-    transformQuery: ({ node }) => {
-      count += 1;
-      if (count > last) throw new Killed();
-      return node;
-    },
-    transformResult: async ({ result }) => result,
-  };
-  return {
-    ...database,
-    db: database.db.withPlugin(plugin),
-    transaction: (work) => database.transaction((transaction) => work(transaction.withPlugin(plugin))),
-  };
 }
 
 forEachDatabase("rotation of the keyring", (open) => {

@@ -1,17 +1,21 @@
 import assert from "node:assert/strict";
+import { readdir, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
 import { suite, test } from "node:test";
 import { inspect } from "node:util";
 import { keyPairFromSeed } from "@holdfast/crypto";
 import { AppError, isAppError } from "@holdfast/kernel";
 import type { Database } from "../src/database/database.ts";
 import { createVault, openOrCreateVault } from "../src/secrets/create-vault.ts";
+import { verifyAudit } from "../src/audit/verify-audit.ts";
 import { openVault } from "../src/secrets/open-vault.ts";
+import { replaceUnlockFile } from "../src/secrets/replace-unlock-file.ts";
 import { sealSlot } from "../src/secrets/unlock-slots.ts";
 import type { ValueName } from "../src/secrets/vault.ts";
 import { vaultContext } from "../src/secrets/vault-context.ts";
 import { type OpenedVault, sealRecoveryHash } from "../src/secrets/vault-of-keys.ts";
 import { forEachDatabase } from "./databases.ts";
-import { dropTriggers, PORTS, vaultFixture } from "./vault-fixture.ts";
+import { dropTriggers, dyingAfter, Killed, newPlace, PORTS, vaultFixture } from "./vault-fixture.ts";
 
 const SECRET = "correct horse battery staple";
 
@@ -83,6 +87,70 @@ forEachDatabase("vault", (open) => {
     await assert.rejects(createVault(database, { ...PORTS, unlockFile: place }), refusal("ERR_VAULT_EXISTS"));
     using again = await openOrCreateVault(database, { ...PORTS, unlockFile: place });
     assert.deepEqual(again.vaultId, vault.vaultId);
+  });
+
+  test("a kill before any statement of the first start leaves what the next one begins anew with", async () => {
+    await using database = await open();
+    const { folder, place } = await newPlace();
+    let kills = 0;
+    for (let statements = 0; ; statements += 1) {
+      try {
+        using made = await createVault(dyingAfter(database, statements), { ...PORTS, unlockFile: place });
+        assert.equal(made.vaultId.length, 16);
+        break;
+      } catch (error) {
+        // Killed after the transaction, while it is opened again: then it is there.
+        if (isAppError(error, "ERR_VAULT_EXISTS")) break;
+        if (!(error instanceof Killed)) throw error;
+        kills += 1;
+      }
+    }
+    assert(kills > 5, `${String(kills)} kills`);
+    using vault = await openOrCreateVault(database, { ...PORTS, unlockFile: place });
+    await put(vault, database, nameOf("a"), SECRET);
+    assert.equal(await get(vault, database, nameOf("a")), SECRET);
+    assert.deepEqual(await readdir(dirname(place.path)), ["unlock"]);
+    await rm(folder, { recursive: true });
+  });
+
+  test("several first starts at once make one vault", async () => {
+    await using database = await open();
+    const { folder, place } = await newPlace();
+    const starts = Array.from({ length: 4 }, () =>
+      openOrCreateVault(database, { ...PORTS, unlockFile: place }),
+    );
+    const vaults = await Promise.all(starts);
+    assert.equal(new Set(vaults.map(({ vaultId }) => vaultId.toString("hex"))).size, 1);
+    const [first, second] = vaults;
+    assert(first !== undefined && second !== undefined);
+    await put(first, database, nameOf("a"), SECRET);
+    assert.equal(await get(second, database, nameOf("a")), SECRET);
+    for (const vault of vaults) vault[Symbol.dispose]();
+    await rm(folder, { recursive: true });
+  });
+
+  test("a lost unlock file is replaced with a passphrase or the kit; the old one opens no more", async () => {
+    await using fixture = await vaultFixture(await open());
+    const { database, vault, place } = fixture;
+    const seed = Buffer.alloc(32, 9);
+    const { publicKey } = keyPairFromSeed(seed);
+    const root = vault.keys.root.bytes;
+    const slot = sealSlot(vault.vaultId, root, { kind: "recovery", publicKey }, "r", PORTS);
+    await database.db.insertInto("unlock_slots").values(slot).execute();
+    await put(vault, database, nameOf("a"), SECRET);
+    const found = { ...place, path: `${place.path}.old` };
+    await rename(place.path, found.path);
+    await assert.rejects(
+      openVault(database.db, { kind: "file", ...place }, PORTS),
+      refusal("ERR_UNLOCK_FILE"),
+    );
+    const wrong = { kind: "recovery", seed: Buffer.alloc(32, 8) } as const;
+    await assert.rejects(replaceUnlockFile(database, wrong, place, PORTS), refusal("ERR_KEY_WRONG"));
+    await replaceUnlockFile(database, { kind: "recovery", seed }, place, PORTS);
+    using again = await openVault(database.db, { kind: "file", ...place }, PORTS);
+    assert.equal(await get(again, database, nameOf("a")), SECRET);
+    await assert.rejects(openVault(database.db, { kind: "file", ...found }, PORTS), refusal("ERR_KEY_WRONG"));
+    assert.equal((await verifyAudit(database.db, again.auditPublicKey)).signedTo, 1);
   });
 
   test("says when there is none", async () => {

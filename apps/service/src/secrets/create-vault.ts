@@ -6,6 +6,7 @@
 import { sealBox, SecretBytes, secretBuffer, SIGNING_SEED_BYTES } from "@holdfast/crypto";
 import { AppError, isAppError } from "@holdfast/kernel";
 import type { Database, Db, Transaction } from "../database/database.ts";
+import { isUniqueViolation } from "../database/failures.ts";
 import { AUDIT_KEY_NAME, openVault } from "./open-vault.ts";
 import { createUnlockFile, type UnlockFilePlace } from "./unlock-file.ts";
 import { sealSlot, type SlotRow } from "./unlock-slots.ts";
@@ -66,7 +67,7 @@ export async function openOrCreateVault(
       return await createVault(database, options);
     } catch (error) {
       // Another process of the service was faster.
-      if (!isAppError(error, "ERR_VAULT_EXISTS")) throw error;
+      if (!isAppError(error, "ERR_VAULT_EXISTS") && !isUniqueViolation(error)) throw error;
     }
   }
   return openVault(database.db, { kind: "file", ...options.unlockFile }, options);

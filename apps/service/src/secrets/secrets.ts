@@ -7,7 +7,7 @@ import { generatePassphrase, type SecretBytes } from "@holdfast/crypto";
 import { AppError, type Clock, isAppError, newId, type Randomness } from "@holdfast/kernel";
 import type { NewSecret, NewSecretValue, SecretChange, SecretUse, SecretView } from "@holdfast/protocol";
 import { type AuditLog, userActor } from "../audit/audit.ts";
-import type { Database } from "../database/database.ts";
+import type { Database, Transaction } from "../database/database.ts";
 import { checkRevision } from "../http/conditions.ts";
 import type { Actor } from "../http/route.ts";
 import { checkNameFree, findSecret, nameSecret, showSecret } from "./secret-rows.ts";
@@ -30,6 +30,8 @@ export interface SecretDependencies {
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly findUses: readonly FindUses[];
+  /** In the transaction that disables a secret: ends the leases that were given of it. */
+  readonly endLeases?: (transaction: Transaction, secretId: string) => Promise<unknown>;
   /**
    * Tries a new value of a password where it is used, before it replaces the old one. Undefined: nothing can be tried.
    *
@@ -100,13 +102,13 @@ function newValue({ randomness }: SecretDependencies, given: NewSecret): SecretB
 
 /** Changes everything but the value. @throws AppError `ERR_NOT_FOUND`, `ERR_NAME_TAKEN`, `ERR_CHANGED_MEANWHILE`. */
 export async function changeSecret(
-  { database, vault, audit, clock }: SecretDependencies,
+  { database, vault, audit, clock, endLeases }: SecretDependencies,
   actor: Actor,
   id: string,
   change: SecretChange,
   ifMatch: number | undefined,
 ): Promise<SecretView> {
-  return database.transaction(async (transaction) => {
+  const changed = await database.transaction(async (transaction) => {
     const row = await findSecret(transaction, id);
     checkRevision(row, ifMatch);
     const { name = row.name, description = row.description, hint = row.hint } = change;
@@ -139,8 +141,11 @@ export async function changeSecret(
         disabled,
       },
     });
+    if (disabled && row.disabled === 0) await endLeases?.(transaction, id);
     return showSecret(await findSecret(transaction, id));
   });
+  if (change.disabled === true) await database.notify("tasks");
+  return changed;
 }
 
 async function checkStillNotTold(

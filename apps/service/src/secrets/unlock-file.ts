@@ -11,7 +11,7 @@
  * @module
  */
 import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, realpath } from "node:fs/promises";
+import { type FileHandle, link, lstat, mkdir, open, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { secretBuffer, SecretBytes, sha256 } from "@holdfast/crypto";
 import { AppError, type Randomness } from "@holdfast/kernel";
@@ -43,22 +43,35 @@ export async function createUnlockFile(place: UnlockFilePlace, randomness: Rando
   await checkPlace(place);
   using key = new SecretBytes(randomness(secretBuffer(KEY_BYTES)));
   using text = new SecretBytes(encode(key.bytes));
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-  let file: FileHandle;
+  // Whole under its name or not at all: a kill must not leave half a file, nor another process read one.
+  const draft = `${place.path}.${draftSuffix(randomness)}`;
   try {
-    file = await open(place.path, flags, 0o600);
+    await writeDraft(draft, text.bytes);
+    await link(draft, place.path);
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return await readUnlockFile(place);
-    throw refused(place, `cannot be made (${codeOf(error)})`, "Choose another place with --unlock-file.");
+    const code = codeOf(error);
+    if (code !== "EEXIST") {
+      throw refused(place, `cannot be made (${code})`, "Choose another place with --unlock-file.");
+    }
+  } finally {
+    await rm(draft, { force: true });
   }
+  await syncFolder(dirname(place.path));
+  return await readUnlockFile(place);
+}
+
+async function writeDraft(path: string, text: Uint8Array): Promise<void> {
+  const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
   try {
-    await file.writeFile(text.bytes);
+    await file.writeFile(text);
     await file.sync();
   } finally {
     await file.close();
   }
-  await syncFolder(dirname(place.path));
-  return await readUnlockFile(place);
+}
+
+function draftSuffix(randomness: Randomness): string {
+  return randomness(Buffer.alloc(8)).toString("hex");
 }
 
 /**
@@ -104,7 +117,7 @@ async function openExisting(place: UnlockFilePlace): Promise<FileHandle> {
       throw refused(
         place,
         "is missing",
-        "Put it back, or unlock with a passphrase or the recovery kit: `holdfast admin unlock-slots`.",
+        "Put it back from where you keep a copy, or make a new one with a passphrase of the vault or the recovery kit.",
       );
     }
     throw refused(place, `cannot be read (${code})`, "See that the service's user can read it.");
