@@ -1,5 +1,7 @@
 // The public surface of this package.
 export { canonicalBase32 } from "./base32.ts";
+export { type Cbor, decodeCbor } from "./cbor.ts";
+export { COSE_ALGORITHMS, coseKeyLength, verifyCoseSignature } from "./cose.ts";
 export { FRAME_BOX_OVERHEAD_BYTES, openNonce, sealNonce } from "./frame-box.ts";
 export {
   type FrameKeys,
