@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -56,11 +56,20 @@ async function startBackup(context: TestContext): Promise<Started> {
 async function packWritten({ scene, task }: Started): Promise<void> {
   const { bench, api } = scene;
   for (;;) {
-    const names = readdirSync(bench.path("storage"), { recursive: true, encoding: "utf8" });
+    // The first agent makes the folder; while it is written to, names come and go.
+    const names = existsSync(bench.path("storage")) ? namesBelow(bench.path("storage")) : [];
     if (names.some((name) => /packs\/..\/[0-9a-f]{64}$/u.test(name))) break;
     const { endedAt } = await api.ok("GET", `/tasks/${task}`);
     assert.equal(endedAt, null, "the backup was over before anything could be killed");
     await sleep(20);
+  }
+}
+
+function namesBelow(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder, { recursive: true, encoding: "utf8" });
+  } catch {
+    return [];
   }
 }
 

@@ -3,16 +3,24 @@
  *
  * @module
  */
+import type { Randomness } from "@holdfast/kernel";
 import type { Vault } from "../secrets/vault.ts";
 import type { TaskKinds } from "../tasks/task-kinds.ts";
 import { describeTask } from "./describe.ts";
 import { type EndDependencies, taskEnded } from "./ended.ts";
 import { grantFor } from "./grant.ts";
+import { retryDelayOf } from "./retry-delay.ts";
 
-export function createTaskKinds(dependencies: EndDependencies & { readonly vault: Vault }): TaskKinds {
+export interface TaskKindDependencies extends EndDependencies {
+  readonly vault: Vault;
+  readonly randomness: Randomness;
+}
+
+export function createTaskKinds(dependencies: TaskKindDependencies): TaskKinds {
   return {
     describe: describeTask,
     grant: (db, task) => grantFor(db, dependencies.vault, task),
+    retryDelayMs: (db, task) => retryDelayOf(db, dependencies.randomness, task),
     ended: (transaction, task, end) => taskEnded(dependencies, transaction, task, end),
   };
 }
