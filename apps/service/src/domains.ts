@@ -20,6 +20,7 @@ import { USES_BY_DOMAINS } from "./secrets/secret-uses.ts";
 import type { OpenedVault } from "./secrets/vault-of-keys.ts";
 import { vaultRoutes } from "./secrets/vault-routes.ts";
 import { storageRoutes } from "./storages/routes.ts";
+import { cancelTasksWithSecret } from "./tasks/revocation.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import type { TaskKinds, TaskQueue } from "./tasks/task-kinds.ts";
 import { createTaskQueue } from "./tasks/task-queue.ts";
@@ -58,7 +59,13 @@ export function routesOf(domains: Domains): AnyRoute[] {
     checkOwnPassword(domains, userId, password);
   return [
     ...userRoutes(domains),
-    ...secretRoutes({ ...domains, findUses: USES_BY_DOMAINS, checkPassword }),
+    ...secretRoutes({
+      ...domains,
+      findUses: USES_BY_DOMAINS,
+      checkPassword,
+      endLeases: (transaction, id) =>
+        cancelTasksWithSecret(domains.queue, transaction, id, "A secret that it was given was disabled."),
+    }),
     ...vaultRoutes({ ...domains, checkPassword }),
     ...storageRoutes(domains),
     ...deviceRoutes(domains),

@@ -12,6 +12,7 @@ import type { Selectable } from "kysely";
 import { z } from "zod";
 import type { Database, Db, Transaction } from "../database/database.ts";
 import type { RepositoriesTable } from "../database/tables.ts";
+import { openCurrentValue } from "../secrets/secret-values.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { joinLocation } from "../storages/location.ts";
 import { findStorage } from "../storages/storage-rows.ts";
@@ -163,8 +164,7 @@ async function firstSlots(db: Db, vault: Vault, secretId: string): Promise<First
       remedy: "Enable it in the Password Manager, or choose another one.",
     });
   }
-  vault.checkHead("encryption-key", secretId, secret.current_version, secret.head_box);
-  using value = await vault.get(db, { kind: "encryption-key", id: secretId, version: 1, field: "value" });
+  using value = await openCurrentValue(db, vault, secret);
   const passphrase = Buffer.from(value.bytes);
   const slots: FirstSlot[] = [
     { target: { kind: "passphrase", passphrase, parameters: ARGON2_DEFAULT }, label: secret.name },
