@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { X509Certificate } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import type { Server } from "node:https";
 import { hostname } from "node:os";
@@ -85,7 +86,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const token = await createSetupToken(parts.domains);
   const url = await listen(parts.server, options.listen);
   const closing = opening.move();
-  log.info("listening", { url, database: database.kind });
+  const { fingerprint256: authority } = new X509Certificate(parts.domains.authority.certificate);
+  log.info("listening", { url, database: database.kind, authority });
   return {
     url,
     setupLink: token === undefined ? undefined : `${url}/setup#${token}`,
