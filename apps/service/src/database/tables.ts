@@ -149,11 +149,25 @@ export interface ApiTokensTable {
   readonly expires_at: number | null;
 }
 
-/** Single-use tokens: the first administrator's set-up, and enrolment codes of devices. */
+export interface PasskeysTable {
+  readonly id: string;
+  readonly user_id: string;
+  readonly name: string;
+  /** base64url. */
+  readonly credential_id: string;
+  /** COSE. */
+  readonly public_key: Buffer;
+  /** Of signatures; 0 for authenticators that do not count. */
+  readonly counter: number;
+  readonly created_at: number;
+  readonly used_at: number | null;
+}
+
+/** Single-use tokens: the first administrator's set-up, enrolment codes of devices, challenges for passkeys. */
 export interface OneTimeTokensTable {
   /** Hex SHA-256 of the token. */
   readonly hash: string;
-  readonly purpose: "setup" | "enrolment";
+  readonly purpose: "setup" | "enrolment" | "passkey";
   readonly created_at: number;
   readonly created_by: string;
   readonly expires_at: number;
@@ -380,6 +394,7 @@ export interface Tables {
   readonly user_rights: UserRightsTable;
   readonly sessions: SessionsTable;
   readonly api_tokens: ApiTokensTable;
+  readonly passkeys: PasskeysTable;
   readonly one_time_tokens: OneTimeTokensTable;
   readonly sign_in_failures: SignInFailuresTable;
   readonly devices: DevicesTable;

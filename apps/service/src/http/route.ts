@@ -28,6 +28,8 @@ export interface Call<P, Q, B> {
   /** From `If-Match: "N"`: the revision that the caller has seen. */
   readonly ifMatch: number | undefined;
   readonly address: string;
+  /** `HOST` or `HOST:PORT` that the request was sent to. */
+  readonly host: string;
   readonly userAgent: string;
   /** Sets or, without a value, removes the session's cookie. */
   readonly setSession: (token: string | undefined) => void;

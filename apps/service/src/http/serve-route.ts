@@ -42,6 +42,7 @@ export async function serveRoute(
     actor,
     ...input,
     address: request.ip,
+    host: request.host,
     userAgent: (request.headers["user-agent"] ?? "").slice(0, USER_AGENT_CHARACTERS_MAX),
     setSession: (token) => {
       setSession(reply, token);

@@ -8,10 +8,11 @@ import type { UserDependencies } from "./dependencies.ts";
 import { checkPassword } from "./password-rules.ts";
 import { removeSecondFactorValues } from "./second-factor.ts";
 import { endSessions } from "./sessions.ts";
+import { removeOtherWaysIn } from "./users.ts";
 
 /**
- * Sets the password, lets the user sign in again if that was disabled, removes the second factor, and ends all sessions and API
- * tokens.
+ * Sets the password, lets the user sign in again if that was disabled, removes the second factor, and ends all sessions, API
+ * tokens and passkeys.
  *
  * @throws AppError `ERR_NOT_FOUND`, `ERR_PASSWORD_WEAK`.
  */
@@ -50,7 +51,7 @@ export async function resetPasswordByCommand(
       .execute();
     await removeSecondFactorValues(transaction, user.id);
     await endSessions(dependencies, transaction, { userId: user.id });
-    await transaction.deleteFrom("api_tokens").where("user_id", "=", user.id).execute();
+    await removeOtherWaysIn(transaction, user.id);
     await audit.append(transaction, {
       actor: { kind: "command", id: "" },
       action: "user.password",

@@ -17,6 +17,7 @@ import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
 import { accountRoutes } from "./account-routes.ts";
 import type { UserDependencies } from "./dependencies.ts";
+import { passkeyRoutes } from "./passkey-routes.ts";
 import { removeSecondFactor } from "./second-factor.ts";
 import { showSession } from "./sessions.ts";
 import { setUp } from "./setup.ts";
@@ -31,6 +32,7 @@ export function userRoutes(dependencies: UserDependencies): AnyRoute[] {
   return [
     ...setupRoutes(dependencies),
     ...sessionRoutes(dependencies),
+    ...passkeyRoutes(dependencies),
     ...accountRoutes(dependencies),
     ...peopleRoutes(dependencies),
     ...helpRoutes(dependencies),

@@ -12,9 +12,9 @@ import { type Attempt, beginAttempt } from "./attempts.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import { checkPassword } from "./password-rules.ts";
 import { useCode } from "./second-factor.ts";
-import { endSessions, showSession, startSession, type Visitor, wasHereLately } from "./sessions.ts";
-import { tokenHash } from "./tokens.ts";
-import { findUser, rightsOf, type UserRow } from "./user-rows.ts";
+import { openSession, recordRefusal, signInFailed } from "./session-start.ts";
+import { endSessions, type Visitor, wasHereLately } from "./sessions.ts";
+import { findUser, type UserRow } from "./user-rows.ts";
 
 /**
  * Returns the session and the token for its cookie.
@@ -59,51 +59,6 @@ async function requireCode(
   if (await useCode(dependencies, user, code)) return;
   await recordRefusal(dependencies, user, visitor);
   throw signInFailed();
-}
-
-function signInFailed(): AppError {
-  return new AppError("ERR_SIGN_IN_FAILED", "Name, password or code is wrong.", {
-    remedy: "Try again; an administrator can set a new password.",
-  });
-}
-
-async function openSession(
-  dependencies: UserDependencies,
-  user: UserRow,
-  visitor: Visitor,
-  newHash: string | undefined,
-): Promise<{ readonly token: string; readonly session: SessionView }> {
-  const { database, audit } = dependencies;
-  const token = await database.transaction(async (transaction) => {
-    if (newHash !== undefined) {
-      await transaction.updateTable("users").set({ password: newHash }).where("id", "=", user.id).execute();
-    }
-    await audit.append(transaction, {
-      actor: { kind: "user", id: user.id },
-      action: "session.start",
-      subject: { kind: "user", id: user.id },
-      details: { address: visitor.address },
-    });
-    return startSession(dependencies, transaction, user.id, visitor);
-  });
-  const rights = await rightsOf(database.db, user);
-  return { token, session: await showSession(database.db, user, rights, tokenHash(token)) };
-}
-
-async function recordRefusal(
-  { database, audit }: UserDependencies,
-  user: UserRow | undefined,
-  { address }: Visitor,
-): Promise<void> {
-  await database.transaction((transaction) =>
-    audit.append(transaction, {
-      actor: { kind: "service", id: "" },
-      action: "session.refuse",
-      // Not the name that was typed: it may be a password.
-      subject: { kind: "user", id: user?.id ?? "" },
-      details: { address },
-    }),
-  );
 }
 
 export async function signOut(dependencies: UserDependencies, actor: SessionActor): Promise<void> {

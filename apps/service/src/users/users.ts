@@ -130,7 +130,7 @@ async function keepAnAdministrator(transaction: Transaction, id: string): Promis
   });
 }
 
-/** Sets somebody else's password and ends all their sessions and API tokens. @throws AppError `ERR_NOT_FOUND`, `ERR_PASSWORD_WEAK`. */
+/** Sets somebody else's password and ends all their sessions, API tokens and passkeys. @throws AppError `ERR_NOT_FOUND`, `ERR_PASSWORD_WEAK`. */
 export async function resetPassword(
   dependencies: UserDependencies,
   actor: Actor,
@@ -149,11 +149,16 @@ export async function resetPassword(
       .execute();
     await endSessions(dependencies, transaction, { userId: id });
     // Whoever knew the old one may have made some.
-    await transaction.deleteFrom("api_tokens").where("user_id", "=", id).execute();
+    await removeOtherWaysIn(transaction, id);
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "user.password",
       subject: { kind: "user", id },
     });
   });
+}
+
+export async function removeOtherWaysIn(transaction: Transaction, userId: string): Promise<void> {
+  await transaction.deleteFrom("api_tokens").where("user_id", "=", userId).execute();
+  await transaction.deleteFrom("passkeys").where("user_id", "=", userId).execute();
 }

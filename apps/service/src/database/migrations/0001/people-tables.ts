@@ -41,9 +41,20 @@ export const PEOPLE_TABLES: readonly string[] = [
     expires_at INTEGER
   )`,
   `CREATE INDEX api_tokens_user ON api_tokens (user_id)`,
+  `CREATE TABLE passkeys (
+    id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    credential_id TEXT NOT NULL UNIQUE,
+    public_key BLOB NOT NULL,
+    counter INTEGER NOT NULL CHECK (counter >= 0),
+    created_at INTEGER NOT NULL,
+    used_at INTEGER
+  )`,
+  `CREATE INDEX passkeys_user ON passkeys (user_id)`,
   `CREATE TABLE one_time_tokens (
     hash TEXT PRIMARY KEY CHECK (length(hash) = 64),
-    purpose TEXT NOT NULL CHECK (purpose IN ('setup', 'enrolment')),
+    purpose TEXT NOT NULL CHECK (purpose IN ('setup', 'enrolment', 'passkey')),
     created_at INTEGER NOT NULL,
     created_by TEXT NOT NULL,
     expires_at INTEGER NOT NULL,

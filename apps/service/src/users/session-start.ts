@@ -1,0 +1,57 @@
+/**
+ * The end of every way to sign in: a session, or a refusal, and its row in the audit log.
+ *
+ * @module
+ */
+import { AppError } from "@holdfast/kernel";
+import type { SessionView } from "@holdfast/protocol";
+import type { UserDependencies } from "./dependencies.ts";
+import { showSession, startSession, type Visitor } from "./sessions.ts";
+import { tokenHash } from "./tokens.ts";
+import { rightsOf, type UserRow } from "./user-rows.ts";
+
+export function signInFailed(): AppError {
+  return new AppError("ERR_SIGN_IN_FAILED", "Name, password or code is wrong.", {
+    remedy: "Try again; an administrator can set a new password.",
+  });
+}
+
+export async function openSession(
+  dependencies: UserDependencies,
+  user: UserRow,
+  visitor: Visitor,
+  newHash: string | undefined,
+): Promise<{ readonly token: string; readonly session: SessionView }> {
+  const { database, audit } = dependencies;
+  const token = await database.transaction(async (transaction) => {
+    if (newHash !== undefined) {
+      await transaction.updateTable("users").set({ password: newHash }).where("id", "=", user.id).execute();
+    }
+    await audit.append(transaction, {
+      actor: { kind: "user", id: user.id },
+      action: "session.start",
+      subject: { kind: "user", id: user.id },
+      details: { address: visitor.address },
+    });
+    return startSession(dependencies, transaction, user.id, visitor);
+  });
+  const rights = await rightsOf(database.db, user);
+  return { token, session: await showSession(database.db, user, rights, tokenHash(token)) };
+}
+
+/** `user` undefined: nobody has the name that was typed. */
+export async function recordRefusal(
+  { database, audit }: UserDependencies,
+  user: UserRow | undefined,
+  { address }: Visitor,
+): Promise<void> {
+  await database.transaction((transaction) =>
+    audit.append(transaction, {
+      actor: { kind: "service", id: "" },
+      action: "session.refuse",
+      // Not the name that was typed: it may be a password.
+      subject: { kind: "user", id: user?.id ?? "" },
+      details: { address },
+    }),
+  );
+}
