@@ -9,7 +9,7 @@ import { readClientCertificate } from "../src/authority/client-certificate.ts";
 import { browserNames } from "../src/authority/server-names.ts";
 import { openDatabase } from "../src/database/open-database.ts";
 import { forEachDatabase } from "./databases.ts";
-import { startService } from "./device-fixture.ts";
+import { movedClock, startService } from "./device-fixture.ts";
 import { newAgentKeys, tlsConnect } from "./scripted-agent.ts";
 import { PORTS, testClock, vaultFixture } from "./vault-fixture.ts";
 
@@ -117,6 +117,25 @@ suite("certificates", () => {
     );
     const nobody = await authority.issueClient(Buffer.from(request, "base64"), "Ada, CN=dev");
     assert.equal(readClientCertificate(authority, new X509Certificate(nobody.pem), now), "untrusted");
+  });
+
+  test("the certificate for browsers is kept until its time comes to an end", async () => {
+    await using fixture = await vaultFixture(await openDatabase(":memory:"));
+    const clock = movedClock();
+    const dependencies = { ...PORTS, clock, database: fixture.database, vault: fixture.vault };
+    const names = { dns: ["vault.example"], addresses: [] };
+    const first = await (await openAuthority(dependencies)).browserCertificate(names);
+    const authority = await openAuthority(dependencies);
+    assert.deepEqual(await authority.browserCertificate(names), first);
+    const other = await authority.browserCertificate({ dns: ["other.example"], addresses: [] });
+    assert.notEqual(other.serial, first.serial);
+    clock.move(61 * DAY_MS);
+    const renewed = await Promise.all([
+      authority.browserCertificate(names),
+      authority.browserCertificate(names),
+    ]);
+    assert.notEqual(renewed[0].serial, first.serial);
+    assert.deepEqual(renewed[1], renewed[0]);
   });
 
   test("names for browsers: names and addresses of the machine, nothing else", () => {

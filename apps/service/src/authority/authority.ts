@@ -9,6 +9,7 @@ import type { Clock, Randomness } from "@holdfast/kernel";
 import { authorityPin } from "@holdfast/protocol";
 import type { Database, Db } from "../database/database.ts";
 import type { ValueName, Vault } from "../secrets/vault.ts";
+import { browserCertificate, type ServerCertificate } from "./browser-certificate.ts";
 import {
   createAuthorityCertificate,
   type IssuedCertificate,
@@ -30,7 +31,9 @@ export interface Authority {
   /** What an enrolment code says of it. */
   readonly pin: Buffer;
   /** `pem` holds the chain, this authority included: an agent that enrols takes it from there. */
-  readonly issueServer: (names: ServerNames) => Promise<IssuedCertificate & { readonly key: string }>;
+  readonly issueServer: (names: ServerNames) => Promise<ServerCertificate>;
+  /** The same for browsers: one that is kept. */
+  readonly browserCertificate: (names: ServerNames) => Promise<ServerCertificate>;
   /**
    * @param request PKCS #10, DER, from anybody.
    * @param refusedKey SubjectPublicKeyInfo of the certificate that is renewed.
@@ -63,19 +66,21 @@ export async function openAuthority(dependencies: AuthorityDependencies): Promis
   return authorityOf(issuer, dependencies);
 }
 
-function authorityOf(issuer: Issuer, times: AuthorityDependencies): Authority {
+function authorityOf(issuer: Issuer, dependencies: AuthorityDependencies): Authority {
   const parsed = new X509Certificate(Buffer.from(issuer.certificate.rawData));
   const certificate = parsed.toString();
+  const issueServer = async (names: ServerNames): Promise<ServerCertificate> => {
+    const issued = await issueServerCertificate(issuer, names, dependencies);
+    return { ...issued, pem: issued.pem + certificate };
+  };
   return {
     certificate,
     publicKey: parsed.publicKey,
     pin: authorityPin(parsed.publicKey.export({ type: "spki", format: "der" })),
-    issueServer: async (names) => {
-      const issued = await issueServerCertificate(issuer, names, times);
-      return { ...issued, pem: issued.pem + certificate };
-    },
+    issueServer,
+    browserCertificate: (names) => browserCertificate({ ...dependencies, issue: issueServer }, names),
     issueClient: (request, commonName, refusedKey) =>
-      issueClientCertificate(issuer, request, commonName, times, refusedKey),
+      issueClientCertificate(issuer, request, commonName, dependencies, refusedKey),
   };
 }
 

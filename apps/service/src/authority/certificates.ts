@@ -11,7 +11,9 @@ import { AppError, type Clock, type Randomness } from "@holdfast/kernel";
 
 const DAY_MS = 24 * 3600 * 1000;
 export const CLIENT_CERTIFICATE_MS = 90 * DAY_MS;
-export const SERVER_CERTIFICATE_MS = 90 * DAY_MS;
+const SERVER_CERTIFICATE_MS = 90 * DAY_MS;
+/** Certificates of servers are renewed when a third of their time is left. */
+export const RENEW_BEFORE_MS = SERVER_CERTIFICATE_MS / 3;
 const AUTHORITY_CERTIFICATE_MS = 30 * 365 * DAY_MS;
 /** Clocks of devices may be behind. */
 const BACKDATED_MS = 3600 * 1000;

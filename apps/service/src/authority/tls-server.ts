@@ -10,11 +10,9 @@ import { createSecureContext, type SecureContext, type SecureContextOptions } fr
 import type { Clock } from "@holdfast/kernel";
 import { AGENT_SERVER_NAME } from "@holdfast/protocol";
 import type { Authority, ServerNames } from "./authority.ts";
-import { SERVER_CERTIFICATE_MS } from "./certificates.ts";
+import { RENEW_BEFORE_MS } from "./certificates.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 15_000;
-/** Certificates are renewed when a third of their time is left. */
-const RENEW_BEFORE_MS = SERVER_CERTIFICATE_MS / 3;
 const CHECK_MS = 3600 * 1000;
 
 export interface TlsOptions {
@@ -42,7 +40,7 @@ interface Shown {
 /** Makes the certificates; the server itself listens later. */
 export async function prepareTls(options: TlsOptions): Promise<TlsPort> {
   const { authority, clock } = options;
-  let agents = await showIssued(authority, { dns: [AGENT_SERVER_NAME], addresses: [] });
+  let agents = await showAgents(authority);
   let agentContext = contextOf(agents);
   let browser = await showBrowser(options);
   let server: Server | undefined;
@@ -50,7 +48,7 @@ export async function prepareTls(options: TlsOptions): Promise<TlsPort> {
   const renew = async (): Promise<void> => {
     const soon = clock.now() + RENEW_BEFORE_MS;
     if (agents.expiresAt <= soon) {
-      agents = await showIssued(authority, { dns: [AGENT_SERVER_NAME], addresses: [] });
+      agents = await showAgents(authority);
       agentContext = contextOf(agents);
     }
     if (browser.expiresAt <= soon) {
@@ -88,13 +86,16 @@ export async function prepareTls(options: TlsOptions): Promise<TlsPort> {
   };
 }
 
-async function showIssued(authority: Authority, names: ServerNames): Promise<Shown> {
-  const issued = await authority.issueServer(names);
+async function showAgents(authority: Authority): Promise<Shown> {
+  const issued = await authority.issueServer({ dns: [AGENT_SERVER_NAME], addresses: [] });
   return { options: shown(authority, issued.pem, issued.key), expiresAt: issued.expiresAt };
 }
 
 async function showBrowser({ authority, browser }: TlsOptions): Promise<Shown> {
-  if ("dns" in browser) return showIssued(authority, browser);
+  if ("dns" in browser) {
+    const issued = await authority.browserCertificate(browser);
+    return { options: shown(authority, issued.pem, issued.key), expiresAt: issued.expiresAt };
+  }
   return { options: shown(authority, browser.certificate, browser.key), expiresAt: Number.POSITIVE_INFINITY };
 }
 

@@ -60,6 +60,8 @@ export function createChannelHub(dependencies: HubDependencies): ChannelHub {
   const ready = new Map<string, Channel>();
   /** How many channels of a device are between `hello` and `welcome`. */
   const connecting = new Map<string, number>();
+  /** When {@link ChannelHub.storeSeen} was called last. */
+  let storedAt = clock.monotonic();
   let isStopping = false;
 
   const hello = async (channel: Channel, message: Hello): Promise<void> => {
@@ -115,7 +117,11 @@ export function createChannelHub(dependencies: HubDependencies): ChannelHub {
       cutSilent(open, clock);
     },
     checkOwners: () => checkOwners(dependencies, ready),
-    storeSeen: () => storeSeen(dependencies, ready),
+    storeSeen: () => {
+      const since = storedAt;
+      storedAt = clock.monotonic();
+      return storeSeen(dependencies, ready, since);
+    },
     stop: async () => {
       isStopping = true;
       for (const channel of open) channel.close(CLOSE_CODES.stopping, "The service stops.");
@@ -169,14 +175,23 @@ async function checkOwners(
 async function storeSeen(
   { database, clock, processId }: HubDependencies,
   ready: ReadonlyMap<string, Channel>,
+  since: number,
 ): Promise<void> {
-  const byAge = clock.monotonic() - SILENCE_MS;
-  const heard = [...ready.values()].filter((channel) => channel.heardAt() >= byAge);
-  for (const ids of chunksOf(heard.map(({ identity }) => identity.deviceId))) {
+  const heard = [...ready.values()]
+    .map(({ identity, heardAt }) => ({ id: identity.deviceId, heardAt: heardAt() }))
+    .filter(({ heardAt }) => heardAt >= since)
+    .toSorted((one, other) => one.heardAt - other.heardAt);
+  for (const chunk of chunksOf(heard)) {
+    // The earliest of the chunk counts for all: a few seconds too long a silence at most.
+    const agoMs = clock.monotonic() - (chunk[0]?.heardAt ?? 0);
     await database.db
       .updateTable("devices")
-      .set({ seen_at: clock.now() })
-      .where("id", "in", ids)
+      .set({ seen_at: Math.floor(clock.now() - agoMs) })
+      .where(
+        "id",
+        "in",
+        chunk.map(({ id }) => id),
+      )
       .where("process_id", "=", processId)
       .execute();
   }
@@ -184,6 +199,6 @@ async function storeSeen(
 
 const CHUNK = 500;
 
-function* chunksOf(ids: readonly string[]): Generator<string[]> {
-  for (let start = 0; start < ids.length; start += CHUNK) yield ids.slice(start, start + CHUNK);
+function* chunksOf<T>(items: readonly T[]): Generator<T[]> {
+  for (let start = 0; start < items.length; start += CHUNK) yield items.slice(start, start + CHUNK);
 }

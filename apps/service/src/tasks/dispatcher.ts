@@ -67,6 +67,7 @@ export function createDispatcher(dependencies: DispatcherDependencies): Dispatch
   const starts = createStarts(database, clock, (deviceId, message) => {
     hub.send(deviceId, message);
   });
+  const live = createLive(database);
   const wakeUp = createWakeUp(() => dispatchOnce(work, hub, starts), failed);
   const hub: ChannelHub = createChannelHub({
     ...dependencies,
@@ -81,7 +82,10 @@ export function createDispatcher(dependencies: DispatcherDependencies): Dispatch
         wakeUp.now();
       },
       events: async (channel, events) => {
-        if (await handleEvents(dependencies, starts, channel, events)) wakeUp.now();
+        const hasEnded = await handleEvents(dependencies, starts, channel, events);
+        if (hasEnded) wakeUp.now();
+        if (hasEnded) await live.tell();
+        else live.later();
       },
       other: (channel, message) => handleOther(dependencies, progress, channel, message),
     },
@@ -89,6 +93,7 @@ export function createDispatcher(dependencies: DispatcherDependencies): Dispatch
   const checkOwners = createWakeUp(() => hub.checkOwners(), failed);
   const due = createSchedule(clock, failed, [
     { everyMs: TICK_MS, run: async () => hub.cutSilent() },
+    { everyMs: TICK_MS, run: () => live.tellWhatIsLate() },
     { everyMs: PROCESS_BEAT_MS, run: async () => own.beat().then(() => hub.storeSeen()) },
     { everyMs: POLL_MS, run: () => wakeUp.done() },
     { everyMs: SWEEP_MS, run: () => hub.checkOwners() },
@@ -176,6 +181,28 @@ function createSchedule(
   };
 }
 
+interface Live {
+  readonly tell: () => Promise<void>;
+  readonly later: () => void;
+  readonly tellWhatIsLate: () => Promise<void>;
+}
+
+/** Tells who looks on: of ends at once, of lines of a log once a second. */
+function createLive(database: Database): Live {
+  let isLate = false;
+  const tell = async (): Promise<void> => {
+    isLate = false;
+    await database.notify("live");
+  };
+  return {
+    tell,
+    later: () => {
+      isLate = true;
+    },
+    tellWhatIsLate: async () => (isLate ? tell() : undefined),
+  };
+}
+
 async function dispatchOnce(
   work: GiveOutDependencies,
   hub: ChannelHub,
@@ -210,7 +237,6 @@ async function handleEvents(
     if (unwanted && !ended)
       channel.send({ type: "cancel", run, reason: "The service has given up this run." });
   }
-  await dependencies.database.notify("live");
   return stored.some(({ ended }) => ended);
 }
 
