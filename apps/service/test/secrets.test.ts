@@ -205,6 +205,23 @@ forEachDatabase("secrets", (open) => {
     assert.equal(await valueOf(fixture, made.id), VALUE);
   });
 
+  test("a value that is changed while others read it is read whole: the old one or the new one", async () => {
+    await using fixture = await fixtureOf(open);
+    const { id } = await create(fixture);
+    const values = [VALUE, ...Array.from({ length: 12 }, (_, index) => `value number ${String(index)}`)];
+    const changing = (async () => {
+      for (const [index, value] of values.slice(1).entries()) {
+        const given = newSecretValue.parse({ value, confirmation: value });
+        await changeValue(fixture.dependencies, ACTOR, id, given, index + 1);
+      }
+    })();
+    const read: string[] = [];
+    for (let count = 0; count < 60; count += 1) read.push(await valueOf(fixture, id));
+    await changing;
+    assert(read.every((value) => values.includes(value)));
+    assert.equal(await valueOf(fixture, id), values.at(-1));
+  });
+
   test("an old version that somebody puts back is damage", async () => {
     await using fixture = await fixtureOf(open);
     const { dependencies } = fixture;

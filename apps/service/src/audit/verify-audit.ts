@@ -157,7 +157,7 @@ function rewritten(number: number, signedTo: number): AuditProblem {
   };
 }
 
-/** Checkpoints of rows that are not there: the end was cut off. */
+/** Checkpoints of rows that are not there: the end was cut off. Rows that came meanwhile have theirs. */
 async function checkEnd(
   db: Db,
   rows: number,
@@ -165,9 +165,11 @@ async function checkEnd(
 ): Promise<AuditProblem | undefined> {
   const beyond = await db
     .selectFrom("audit_checkpoints")
-    .select("number")
-    .where((expression) => expression.or([expression("number", ">", rows), expression("number", "<", 1)]))
-    .orderBy("number", "desc")
+    .leftJoin("audit_rows", "audit_rows.number", "audit_checkpoints.number")
+    .select("audit_checkpoints.number")
+    .where("audit_rows.number", "is", null)
+    .orderBy("audit_checkpoints.number", "desc")
+    .limit(1)
     .executeTakeFirst();
   const number = Math.max(beyond?.number ?? 0, head !== undefined && head.number > rows ? head.number : 0);
   if (beyond === undefined && number === 0) return undefined;

@@ -12,7 +12,7 @@ import type { Actor } from "../http/route.ts";
 import { type AttemptLimit, countAttempts } from "./attempts.ts";
 import { type OwnPasswordDependencies, requireOwnPassword } from "./own-password.ts";
 import { findSecret } from "./secret-rows.ts";
-import { checkCurrent, openCurrentValue, sameValue, secretText, VALUE_FIELD } from "./secret-values.ts";
+import { openCurrentValue, provenVersion, sameValue, secretText, VALUE_FIELD } from "./secret-values.ts";
 import type { Vault } from "./vault.ts";
 
 const CHECK_LIMIT: AttemptLimit = { count: 10, windowMs: 60 * 60_000 };
@@ -43,7 +43,7 @@ export async function revealSecret(
       details: { name: row.name, version, reason: request.reason },
     }),
   );
-  if (request.version === undefined) await checkCurrent(database.db, vault, row);
+  if (request.version === undefined) await provenVersion(database.db, vault, row);
   using value = await vault.get(database.db, { kind: row.kind, id, version, field: VALUE_FIELD });
   return { value: Buffer.from(value.bytes).toString("utf8"), version };
 }

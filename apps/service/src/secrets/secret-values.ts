@@ -86,27 +86,48 @@ export function sameValue(a: SecretBytes, b: SecretBytes): boolean {
  *
  * @throws AppError `ERR_VAULT_DAMAGED` also when an older version was put back.
  */
-export async function openCurrentValue(db: Db, vault: Vault, row: SecretRow): Promise<SecretBytes> {
-  await checkCurrent(db, vault, row);
-  return vault.get(db, { kind: row.kind, id: row.id, version: row.current_version, field: VALUE_FIELD });
+export async function openCurrentValue(
+  db: Db,
+  vault: Vault,
+  secret: Pick<SecretRow, "id" | "kind">,
+): Promise<SecretBytes> {
+  const version = await provenVersion(db, vault, secret);
+  return vault.get(db, { kind: secret.kind, id: secret.id, version, field: VALUE_FIELD });
 }
 
 /**
- * The head says which version is current. A head that was current once and was put back shows by the newer values, which
- * stay.
+ * The number of the current version. The head says which it is; a head that was current once and was put back shows by the
+ * newer values, which stay.
+ *
+ * @throws AppError `ERR_NOT_FOUND` when the secret was deleted meanwhile, `ERR_VAULT_DAMAGED`.
  */
-export async function checkCurrent(db: Db, vault: Vault, row: SecretRow): Promise<void> {
-  vault.checkHead(row.kind, row.id, row.current_version, row.head_box);
-  const newest = await db
-    .selectFrom("vault_values")
-    .select("version")
-    .where("object_kind", "=", row.kind)
-    .where("object_id", "=", row.id)
+export async function provenVersion(
+  db: Db,
+  vault: Vault,
+  { id, kind }: Pick<SecretRow, "id" | "kind">,
+): Promise<number> {
+  // One statement: between two, somebody could store a new version.
+  const row = await db
+    .selectFrom("secrets")
+    .leftJoin("vault_values", (join) =>
+      join
+        .onRef("vault_values.object_id", "=", "secrets.id")
+        .onRef("vault_values.object_kind", "=", "secrets.kind"),
+    )
+    .select(["current_version", "head_box", "version"])
+    .where("secrets.id", "=", id)
+    .where("kind", "=", kind)
     .orderBy("version", "desc")
     .limit(1)
     .executeTakeFirst();
-  if (newest?.version === row.current_version) return;
-  throw vaultDamaged(`The current version of ${row.kind} ${row.id}`, "is not its newest");
+  if (row === undefined) {
+    throw new AppError("ERR_NOT_FOUND", `There is no ${kind} ${id} in the Password Manager.`, {
+      subject: id,
+    });
+  }
+  vault.checkHead(kind, id, row.current_version, row.head_box);
+  if (row.version === row.current_version) return row.version;
+  throw vaultDamaged(`The current version of ${kind} ${id}`, "is not its newest");
 }
 
 function unusable(message: string): AppError {

@@ -13,9 +13,9 @@ import type { Actor } from "../http/route.ts";
 import { checkNameFree, findSecret, nameSecret, showSecret } from "./secret-rows.ts";
 import { describeUses, type FindUses, findUses } from "./secret-uses.ts";
 import {
-  checkCurrent,
   checkNotTold,
   openCurrentValue,
+  provenVersion,
   type SecretRow,
   secretText,
   typedValue,
@@ -183,8 +183,7 @@ export async function changeValue(
   return await database.transaction(async (transaction) => {
     const row = await findSecret(transaction, id);
     checkRevision(row, before.revision);
-    await checkCurrent(transaction, vault, row);
-    const version = row.current_version + 1;
+    const version = (await provenVersion(transaction, vault, row)) + 1;
     await vault.put(transaction, { kind: row.kind, id, version, field: VALUE_FIELD }, value.bytes);
     await transaction
       .updateTable("secrets")

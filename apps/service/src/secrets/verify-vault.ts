@@ -6,7 +6,7 @@
 import { isAppError } from "@holdfast/kernel";
 import type { Db } from "../database/database.ts";
 import { checkTermBox } from "./keyring.ts";
-import { checkCurrent } from "./secret-values.ts";
+import { provenVersion } from "./secret-values.ts";
 import { pendingKitOf } from "./unlock-slots.ts";
 import type { OpenedVault } from "./vault-of-keys.ts";
 import { nameOfValue, openValue, type ValueRow } from "./vault-values.ts";
@@ -91,7 +91,7 @@ function valuesAfter(db: Db, last: ValueRow | undefined): Promise<(ValueRow & { 
 
 async function verifySecrets(db: Db, vault: OpenedVault, report: Report): Promise<void> {
   for (const row of await db.selectFrom("secrets").selectAll().orderBy("id").execute()) {
-    await attempt(report, () => checkCurrent(db, vault, row));
+    await attempt(report, () => provenVersion(db, vault, row));
   }
   const orphans = await db
     .selectFrom("vault_values")
@@ -137,6 +137,8 @@ async function attempt(report: Report, work: () => unknown): Promise<void> {
   try {
     await work();
   } catch (error) {
+    // A secret that was deleted meanwhile.
+    if (isAppError(error, "ERR_NOT_FOUND")) return;
     if (!isAppError(error, "ERR_VAULT_DAMAGED")) throw error;
     report(error.subject ?? "The vault", error.message);
   }

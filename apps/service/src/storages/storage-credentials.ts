@@ -7,7 +7,7 @@ import { timingSafeEqual } from "node:crypto";
 import { sha256 } from "@holdfast/crypto";
 import { AppError } from "@holdfast/kernel";
 import type { Db } from "../database/database.ts";
-import { checkCurrent } from "../secrets/secret-values.ts";
+import { provenVersion } from "../secrets/secret-values.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { Exposure } from "../tasks/task-kinds.ts";
 import { identityOf, type StorageRow, secretsOf } from "./storage-rows.ts";
@@ -69,6 +69,5 @@ async function currentVersion(db: Db, vault: Vault, secretId: string): Promise<n
       remedy: "Enable it in the Password Manager, or choose another one for the storage.",
     });
   }
-  await checkCurrent(db, vault, secret);
-  return secret.current_version;
+  return provenVersion(db, vault, secret);
 }
