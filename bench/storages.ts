@@ -135,7 +135,7 @@ interface Line extends AsyncDisposable {
 
 async function startLine(port: number, latencyMs: number): Promise<Line> {
   if (latencyMs === 0) return { port, [Symbol.asyncDispose]: async () => undefined };
-  const program = join(repositoryRoot, "bench/storages/delay-proxy.ts");
+  const program = join(repositoryRoot, "bench/delay-proxy.ts");
   const proxy = spawn(process.execPath, [program, String(port), String(latencyMs / 2)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
