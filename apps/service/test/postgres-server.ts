@@ -3,7 +3,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
 import { chown, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,10 +11,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 
 const VERSIONS_FOLDER = "/usr/lib/postgresql";
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 120_000;
 /** PostgreSQL refuses to run as root. */
 const ACCOUNT = "postgres";
 const ROLE = "holdfast";
+const LOG = "log";
 
 /** Why tests on PostgreSQL are skipped; false when they are not. */
 export const postgresMissing: string | false =
@@ -53,7 +54,7 @@ export async function startPostgres(): Promise<PostgresServer> {
       await client.end();
     }
   };
-  await waitUntilReady(child, () => administer("select 1"), join(folder, "log"));
+  await waitUntilReady(child, () => administer("select 1"), join(folder, LOG));
   return {
     url,
     administer,
@@ -89,11 +90,16 @@ function startServer(
     account === undefined
       ? []
       : ["--reuid", String(account.uid), "--regid", String(account.gid), "--clear-groups"];
-  // The system ends it when this process is killed.
-  return spawn("setpriv", ["--pdeathsig", "KILL", ...user, "--", ...command], {
-    cwd: folder,
-    stdio: ["ignore", "ignore", "ignore"],
-  });
+  const log = openSync(join(folder, LOG), "a");
+  try {
+    // The system ends it when this process is killed.
+    return spawn("setpriv", ["--pdeathsig", "KILL", ...user, "--", ...command], {
+      cwd: folder,
+      stdio: ["ignore", log, log],
+    });
+  } finally {
+    closeSync(log);
+  }
 }
 
 async function waitUntilReady(child: ChildProcess, probe: () => Promise<void>, log: string): Promise<void> {
