@@ -12,6 +12,7 @@ import type { Database } from "./database/database.ts";
 import { deviceRoutes } from "./devices/routes.ts";
 import { liveRoutes } from "./http/live.ts";
 import type { AnyRoute } from "./http/route.ts";
+import { repositoryRoutes } from "./maintenance/routes.ts";
 import { createTaskKinds } from "./operations/index.ts";
 import { planRoutes } from "./plans/routes.ts";
 import { policyRoutes } from "./policies/routes.ts";
@@ -71,6 +72,7 @@ export function routesOf(domains: Domains): AnyRoute[] {
     ...deviceRoutes(domains),
     ...planRoutes(domains),
     ...taskRoutes(domains),
+    ...repositoryRoutes(domains),
     ...copyRoutes(domains),
     ...policyRoutes(domains),
     ...auditRoutes(domains),

@@ -71,6 +71,12 @@ export const RIGHTS_OF_OPERATIONS: Readonly<Record<string, Right | "public" | "s
   cancelTask: "tasks.cancel",
   // And the right that starting a task of this kind needs: see the tests of tasks.
   retryTask: "tasks.read",
+  listRepositories: "storages.read",
+  readRepository: "storages.read",
+  changeMaintenance: "storages.edit",
+  verifyRepository: "plans.run",
+  cleanRepository: "storages.edit",
+  refreshCopies: "storages.edit",
   listCopies: "copies.read",
   readCopy: "copies.read",
   browseCopy: "copies.browse",

@@ -14,6 +14,7 @@ export * from "./api/devices.ts";
 export * from "./api/passkeys.ts";
 export * from "./api/plans.ts";
 export * from "./api/policies.ts";
+export * from "./api/repositories.ts";
 export * from "./api/secrets.ts";
 export * from "./api/storages.ts";
 export * from "./api/tasks.ts";

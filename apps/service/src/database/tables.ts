@@ -235,6 +235,17 @@ export interface RepositoriesTable {
   readonly created_at: number;
 }
 
+/** What is done with a repository every so often, besides backups. */
+export interface MaintenanceTable {
+  readonly repository_id: string;
+  /** `verify`: every object's own checksum, without a key; `verify-data`: every byte. */
+  readonly kind: "verify" | "verify-data";
+  /** 0: never. */
+  readonly every_days: number;
+  readonly next_at: number;
+  readonly last_task_id: string | null;
+}
+
 export interface PlansTable {
   readonly id: string;
   readonly name: string;
@@ -400,6 +411,7 @@ export interface Tables {
   readonly devices: DevicesTable;
   readonly storages: StoragesTable;
   readonly repositories: RepositoriesTable;
+  readonly maintenance: MaintenanceTable;
   readonly plans: PlansTable;
   readonly plan_devices: PlanDevicesTable;
   readonly tasks: TasksTable;

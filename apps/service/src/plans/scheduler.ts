@@ -1,8 +1,9 @@
 /**
- * Looks every few seconds whether schedules want something started.
+ * Looks every few seconds whether schedules want something started: plans, and the verification of repositories.
  *
  * @module
  */
+import { type MaintenanceDependencies, runDueMaintenance } from "../maintenance/maintenance.ts";
 import { runDuePlans, type RunDependencies } from "./plan-runs.ts";
 
 const LOOK_MS = 2000;
@@ -13,13 +14,17 @@ export interface Scheduler {
 }
 
 /** @param onError what a look failed with; the next one comes all the same. */
-export function startScheduler(dependencies: RunDependencies, onError: (error: unknown) => void): Scheduler {
+export function startScheduler(
+  dependencies: RunDependencies & MaintenanceDependencies,
+  onError: (error: unknown) => void,
+): Scheduler {
   const stopping = new AbortController();
   const since = dependencies.clock.now();
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       try {
         await runDuePlans(dependencies, since);
+        await runDueMaintenance(dependencies);
       } catch (error) {
         onError(error);
       }

@@ -13,6 +13,7 @@ import { z } from "zod";
 import type { Database, Db, Transaction } from "../database/database.ts";
 import type { RepositoriesTable } from "../database/tables.ts";
 import { openCurrentValue } from "../secrets/secret-values.ts";
+import { insertMaintenance } from "../maintenance/times.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { joinLocation } from "../storages/location.ts";
 import { findStorage } from "../storages/storage-rows.ts";
@@ -77,6 +78,7 @@ export async function prepareFor(
           created_at: clock.now(),
         })
         .execute();
+      await insertMaintenance(transaction, { clock, randomness }, id);
       await vault.put(
         transaction,
         { kind: "repository", id, version: ROOT_VERSION, field: "value" },

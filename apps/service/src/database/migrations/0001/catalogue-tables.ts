@@ -46,6 +46,15 @@ export const CATALOGUE_TABLES: readonly string[] = [
     CHECK ((suite = 0) = (secret_id IS NULL))
   )`,
   `CREATE INDEX repositories_secret ON repositories (secret_id)`,
+  `CREATE TABLE maintenance (
+    repository_id TEXT NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('verify', 'verify-data')),
+    every_days INTEGER NOT NULL CHECK (every_days BETWEEN 0 AND 3650),
+    next_at INTEGER NOT NULL,
+    last_task_id TEXT,
+    PRIMARY KEY (repository_id, kind)
+  )`,
+  `CREATE INDEX maintenance_next ON maintenance (next_at)`,
   `CREATE TABLE plans (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,

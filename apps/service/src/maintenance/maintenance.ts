@@ -1,0 +1,188 @@
+/**
+ * Work on repositories that no plan asks for: verification, by hand and when it is due, clean-up, and a look at which copies are
+ * really there.
+ *
+ * @module
+ */
+import type { Clock, Randomness } from "@holdfast/kernel";
+import type { MaintenanceChange, VerificationRequest } from "@holdfast/protocol";
+import { type AuditLog, userActor } from "../audit/audit.ts";
+import type { Database, Transaction } from "../database/database.ts";
+import type { Actor } from "../http/route.ts";
+import { chooseDevice } from "../operations/device-choice.ts";
+import { findRepository } from "../repositories/repositories.ts";
+import type { NewTask, TaskQueue } from "../tasks/task-kinds.ts";
+import { DAY_MS, type MaintenanceKind, spread } from "./times.ts";
+
+export interface MaintenanceDependencies {
+  readonly database: Database;
+  readonly audit: AuditLog;
+  readonly queue: TaskQueue;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+}
+
+/** What one look starts; the rest is due at the next. */
+const DUE_MAX = 100;
+
+export type RepositoryTask =
+  | { readonly kind: "verify"; readonly input: Pick<VerificationRequest, "readData" | "copies"> }
+  | { readonly kind: "clean" | "copies"; readonly input: Readonly<Record<string, never>> };
+
+/** @returns the id of the task. @throws AppError `ERR_NOT_FOUND`, `ERR_NO_DEVICE`. */
+export async function startRepositoryTask(
+  { database, audit, queue }: MaintenanceDependencies,
+  actor: Actor,
+  repositoryId: string,
+  task: RepositoryTask,
+  device: string | undefined,
+): Promise<string> {
+  const id = await database.transaction(async (transaction) => {
+    const wish = await taskFor(transaction, repositoryId, task, device);
+    const created = await queue.create(transaction, { ...wish, createdBy: actor.userId });
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: `repository.${task.kind}`,
+      subject: { kind: "repository", id: repositoryId },
+      details: { task: created },
+    });
+    return created;
+  });
+  await database.notify("tasks");
+  return id;
+}
+
+/** @throws AppError `ERR_NOT_FOUND`. */
+export async function changeMaintenance(
+  { database, audit, clock, randomness }: MaintenanceDependencies,
+  actor: Actor,
+  repositoryId: string,
+  { verificationEveryDays, fullVerificationEveryDays }: MaintenanceChange,
+): Promise<void> {
+  await database.transaction(async (transaction) => {
+    await findRepository(transaction, repositoryId);
+    const wanted: [MaintenanceKind, number | undefined][] = [
+      ["verify", verificationEveryDays],
+      ["verify-data", fullVerificationEveryDays],
+    ];
+    for (const [kind, days] of wanted) {
+      if (days === undefined) continue;
+      await transaction
+        .updateTable("maintenance")
+        .set({ every_days: days, next_at: clock.now() + days * DAY_MS + spread(randomness) })
+        .where("repository_id", "=", repositoryId)
+        .where("kind", "=", kind)
+        .execute();
+    }
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "repository.maintenance",
+      subject: { kind: "repository", id: repositoryId },
+      details: {
+        verificationEveryDays: verificationEveryDays ?? null,
+        fullVerificationEveryDays: fullVerificationEveryDays ?? null,
+      },
+    });
+  });
+}
+
+/**
+ * Starts what is due, each once however many processes of the service look.
+ *
+ * @returns how many were started.
+ */
+export async function runDueMaintenance(dependencies: MaintenanceDependencies): Promise<number> {
+  const { database, clock } = dependencies;
+  const due = await database.db
+    .selectFrom("maintenance")
+    .selectAll()
+    .where("every_days", ">", 0)
+    .where("next_at", "<=", clock.now())
+    .limit(DUE_MAX)
+    .execute();
+  let started = 0;
+  for (const entry of due) {
+    const isStarted = await database.transaction((transaction) => startDue(dependencies, transaction, entry));
+    if (isStarted) started += 1;
+  }
+  if (started > 0) await database.notify("tasks");
+  return started;
+}
+
+interface DueEntry {
+  readonly repository_id: string;
+  readonly kind: MaintenanceKind;
+  readonly every_days: number;
+  readonly next_at: number;
+}
+
+async function startDue(
+  { queue, clock }: MaintenanceDependencies,
+  transaction: Transaction,
+  { repository_id: repositoryId, kind, every_days: days, next_at: nextAt }: DueEntry,
+): Promise<boolean> {
+  // Claimed by this update alone: another process has left another time there.
+  const claimed = await transaction
+    .updateTable("maintenance")
+    .set({ next_at: clock.now() + days * DAY_MS })
+    .where("repository_id", "=", repositoryId)
+    .where("kind", "=", kind)
+    .where("next_at", "=", nextAt)
+    .executeTakeFirst();
+  if (claimed.numUpdatedRows !== 1n || !(await hasCopies(transaction, repositoryId))) return false;
+  const input = { readData: kind === "verify-data", copies: [] };
+  const task = await queue.create(
+    transaction,
+    await taskFor(transaction, repositoryId, { kind: "verify", input }, undefined),
+  );
+  await transaction
+    .updateTable("maintenance")
+    .set({ last_task_id: task })
+    .where("repository_id", "=", repositoryId)
+    .where("kind", "=", kind)
+    .execute();
+  return true;
+}
+
+async function taskFor(
+  transaction: Transaction,
+  repositoryId: string,
+  { kind, input }: RepositoryTask,
+  device: string | undefined,
+): Promise<NewTask> {
+  const { storage_id: storageId } = await findRepository(transaction, repositoryId);
+  return {
+    kind,
+    deviceId:
+      device ?? (await chooseDevice(transaction, storageId, await lastWriter(transaction, repositoryId))),
+    storageId,
+    repositoryId,
+    input,
+    createdBy: "",
+    attemptMax: 2,
+  };
+}
+
+/** The device that made the newest copy. */
+async function lastWriter(transaction: Transaction, repositoryId: string): Promise<string | null> {
+  const newest = await transaction
+    .selectFrom("copies")
+    .select("device_id")
+    .where("repository_id", "=", repositoryId)
+    .where("device_id", "is not", null)
+    .orderBy("time", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return newest?.device_id ?? null;
+}
+
+async function hasCopies(transaction: Transaction, repositoryId: string): Promise<boolean> {
+  const some = await transaction
+    .selectFrom("copies")
+    .select("id")
+    .where("repository_id", "=", repositoryId)
+    .where("forgotten_at", "is", null)
+    .limit(1)
+    .executeTakeFirst();
+  return some !== undefined;
+}

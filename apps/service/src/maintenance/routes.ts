@@ -1,0 +1,124 @@
+// Repositories over HTTP.
+import {
+  maintenanceChange,
+  pageOf,
+  repository,
+  repositoryId,
+  repositoryQuery,
+  repositoryWork,
+  startedTask,
+  verificationRequest,
+} from "@holdfast/protocol";
+import { z } from "zod";
+import { type AnyRoute, route } from "../http/route.ts";
+import { signedIn } from "../http/signed-in.ts";
+import { findRepository } from "../repositories/repositories.ts";
+import { listRepositories, showRepository } from "../repositories/repository-view.ts";
+import { changeMaintenance, type MaintenanceDependencies, startRepositoryTask } from "./maintenance.ts";
+
+const byId = z.object({ id: repositoryId });
+const TAG = "repositories";
+
+export function repositoryRoutes(dependencies: MaintenanceDependencies): AnyRoute[] {
+  return [...readRoutes(dependencies), ...workRoutes(dependencies)];
+}
+
+function readRoutes(dependencies: MaintenanceDependencies): AnyRoute[] {
+  const { db } = dependencies.database;
+  return [
+    route({
+      method: "GET",
+      path: "/repositories",
+      operation: "listRepositories",
+      summary: "Repositories of all storages, or of one",
+      tag: TAG,
+      right: "storages.read",
+      query: repositoryQuery,
+      answer: pageOf(repository),
+      handle: ({ query }) => listRepositories(db, query),
+    }),
+    route({
+      method: "GET",
+      path: "/repositories/:id",
+      operation: "readRepository",
+      summary: "One repository, and when it is verified",
+      tag: TAG,
+      right: "storages.read",
+      params: byId,
+      answer: repository,
+      handle: async ({ params }) => showRepository(db, await findRepository(db, params.id)),
+    }),
+    route({
+      method: "PUT",
+      path: "/repositories/:id/maintenance",
+      operation: "changeMaintenance",
+      summary: "How often it is verified",
+      tag: TAG,
+      right: "storages.edit",
+      params: byId,
+      body: maintenanceChange,
+      answer: repository,
+      handle: async ({ actor, params, body }) => {
+        await changeMaintenance(dependencies, signedIn(actor), params.id, body);
+        return showRepository(db, await findRepository(db, params.id));
+      },
+    }),
+  ];
+}
+
+function workRoutes(dependencies: MaintenanceDependencies): AnyRoute[] {
+  return [
+    route({
+      method: "POST",
+      path: "/repositories/:id/verify",
+      operation: "verifyRepository",
+      summary: "Look for damage now: every object's checksum, or every byte",
+      tag: TAG,
+      right: "plans.run",
+      params: byId,
+      body: verificationRequest,
+      answer: startedTask,
+      status: 202,
+      handle: async ({ actor, params, body: { device, ...input } }) => ({
+        task: await startRepositoryTask(
+          dependencies,
+          signedIn(actor),
+          params.id,
+          { kind: "verify", input },
+          device,
+        ),
+      }),
+    }),
+    workRoute(dependencies, "clean", "cleanRepository", "Give back the space that no copy needs"),
+    workRoute(dependencies, "copies", "refreshCopies", "Look into the storage which copies are there"),
+  ];
+}
+
+function workRoute(
+  dependencies: MaintenanceDependencies,
+  kind: "clean" | "copies",
+  operation: string,
+  summary: string,
+): AnyRoute {
+  return route({
+    method: "POST",
+    path: `/repositories/:id/${kind}`,
+    operation,
+    summary,
+    tag: TAG,
+    right: "storages.edit",
+    params: byId,
+    body: repositoryWork,
+    answer: startedTask,
+    status: 202,
+    handle: async ({ actor, params, body }) => ({
+      task: await startRepositoryTask(
+        dependencies,
+        signedIn(actor),
+        params.id,
+        { kind, input: {} },
+        body.device,
+      ),
+    }),
+  });
+}

@@ -1,0 +1,168 @@
+/** Verification of repositories: by hand, when it is due, once each; and what policies say about instant access. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type ErrorCode, isAppError } from "@holdfast/kernel";
+import { newPlan, type PlanView } from "@holdfast/protocol";
+import {
+  changeMaintenance,
+  type RepositoryTask,
+  runDueMaintenance,
+  startRepositoryTask,
+} from "../src/maintenance/maintenance.ts";
+import { DAY_MS } from "../src/maintenance/times.ts";
+import { createPlan } from "../src/plans/plans.ts";
+import {
+  checkInstantAccess,
+  readInstantAccessPolicy,
+  setInstantAccessPolicy,
+} from "../src/policies/instant-access.ts";
+import { findRepository } from "../src/repositories/repositories.ts";
+import { listRepositories, showRepository } from "../src/repositories/repository-view.ts";
+import { createStorage } from "../src/storages/storages.ts";
+import { type Catalogue, catalogue, planOf } from "./catalogue-fixture.ts";
+import { forEachDatabase } from "./databases.ts";
+
+const COPY = "a".repeat(64);
+
+const hasCode =
+  (code: ErrorCode) =>
+  (error: unknown): boolean =>
+    isAppError(error, code);
+
+async function addPlan(fixture: Catalogue, level: "normal" | "high" = "high"): Promise<PlanView> {
+  const device = await fixture.addDevice();
+  const secret = await fixture.addSecret("encryption-key", "correct horse battery");
+  const storage = { name: "nas", description: "", location: "/srv/nas", identity: {}, secrets: {} };
+  const { id } = await createStorage(fixture, fixture.actor, storage);
+  const encryption = { method: "gcm", level, secret };
+  const given = planOf({ devices: [device], storage: id, encryption });
+  return createPlan(fixture, fixture.actor, newPlan.parse(given));
+}
+
+async function addCopy({ database }: Catalogue, plan: PlanView, kind = "files"): Promise<void> {
+  const { repository, id, devices } = plan;
+  await database.db
+    .insertInto("copies")
+    .values({
+      id: COPY,
+      repository_id: repository,
+      plan_id: id,
+      device_id: devices[0] ?? null,
+      task_id: null,
+      time: 1,
+      host: "h",
+      kind,
+      paths: "[]",
+      tags: "[]",
+      size: 1,
+      files: 1,
+      stored: 1,
+      forgotten_at: null,
+    })
+    .execute();
+}
+
+forEachDatabase("a repository", (open) => {
+  test("is verified weekly without keys and monthly byte by byte, once each", async () => {
+    await using fixture = await catalogue(await open());
+    const { clock, queued } = fixture;
+    const plan = await addPlan(fixture);
+    await addCopy(fixture, plan);
+    assert.equal(await runDueMaintenance(fixture), 0);
+    clock.move(8 * DAY_MS);
+    const starts = await Promise.all([1, 2, 3].map(() => runDueMaintenance(fixture)));
+    assert.deepEqual(
+      starts.toSorted((a, b) => a - b),
+      [0, 0, 1],
+    );
+    assert.deepEqual(queued.at(-1)?.input, { readData: false, copies: [] });
+    assert.equal(queued.at(-1)?.deviceId, plan.devices[0]);
+    clock.move(23 * DAY_MS);
+    assert.equal(await runDueMaintenance(fixture), 2);
+    const inputs = queued.slice(-2).map(({ input }) => JSON.stringify(input));
+    assert.equal(new Set(inputs).size, 2);
+    const { db } = fixture.database;
+    const shown = await showRepository(db, await findRepository(db, plan.repository));
+    assert(shown.verification.lastTask !== null && shown.verification.nextAt !== null);
+  });
+
+  test("without a copy is not worth it, and one that is never to be verified is not", async () => {
+    await using fixture = await catalogue(await open());
+    const plan = await addPlan(fixture);
+    fixture.clock.move(40 * DAY_MS);
+    assert.equal(await runDueMaintenance(fixture), 0);
+    await addCopy(fixture, plan);
+    const never = { verificationEveryDays: 0, fullVerificationEveryDays: 0 };
+    await changeMaintenance(fixture, fixture.actor, plan.repository, never);
+    fixture.clock.move(400 * DAY_MS);
+    assert.equal(await runDueMaintenance(fixture), 0);
+    await changeMaintenance(fixture, fixture.actor, plan.repository, { verificationEveryDays: 1 });
+    fixture.clock.move(3 * DAY_MS);
+    assert.equal(await runDueMaintenance(fixture), 1);
+  });
+
+  test("is verified, cleaned and looked into by hand", async () => {
+    await using fixture = await catalogue(await open());
+    const plan = await addPlan(fixture);
+    const worker = await fixture.addDevice(["gcm"], true);
+    const task: RepositoryTask = { kind: "verify", input: { readData: true, copies: [COPY] } };
+    await startRepositoryTask(fixture, fixture.actor, plan.repository, task, undefined);
+    await startRepositoryTask(
+      fixture,
+      fixture.actor,
+      plan.repository,
+      { kind: "clean", input: {} },
+      undefined,
+    );
+    assert.deepEqual(
+      fixture.queued.map(({ kind, deviceId }) => [kind, deviceId]),
+      [
+        ["verify", worker],
+        ["clean", worker],
+      ],
+    );
+    await assert.rejects(
+      startRepositoryTask(fixture, fixture.actor, "0".repeat(32), { kind: "copies", input: {} }, undefined),
+      hasCode("ERR_NOT_FOUND"),
+    );
+    const { items } = await listRepositories(fixture.database.db, { limit: 10 });
+    assert.deepEqual(
+      items.map(({ id, plans }) => [id, plans]),
+      [[plan.repository, 1]],
+    );
+  });
+});
+
+forEachDatabase("instant access", (open) => {
+  test("to a copy at the High level is refused until an administrator allows it", async () => {
+    await using fixture = await catalogue(await open());
+    const { db } = fixture.database;
+    await addCopy(fixture, await addPlan(fixture, "high"), "disk");
+    await assert.rejects(checkInstantAccess(db, COPY), (error) => {
+      assert(isAppError(error, "ERR_INSTANT_ACCESS_LEVEL"));
+      return error.remedy?.includes("/policies/instant-access") === true;
+    });
+    const { revision } = await readInstantAccessPolicy(db);
+    await setInstantAccessPolicy(fixture, fixture.actor, true, revision);
+    await checkInstantAccess(db, COPY);
+    assert.deepEqual(fixture.audited.at(-1)?.details, { highLevelAllowed: true });
+    await assert.rejects(
+      setInstantAccessPolicy(fixture, fixture.actor, false, revision),
+      hasCode("ERR_CHANGED_MEANWHILE"),
+    );
+    await setInstantAccessPolicy(fixture, fixture.actor, false, undefined);
+    await assert.rejects(checkInstantAccess(db, COPY), hasCode("ERR_INSTANT_ACCESS_LEVEL"));
+  });
+
+  test("is for images only", async () => {
+    await using fixture = await catalogue(await open());
+    await addCopy(fixture, await addPlan(fixture, "normal"), "files");
+    await assert.rejects(checkInstantAccess(fixture.database.db, COPY), hasCode("ERR_UNSUPPORTED"));
+  });
+
+  test("to an image at the Normal level is not refused", async () => {
+    await using fixture = await catalogue(await open());
+    await addCopy(fixture, await addPlan(fixture, "normal"), "disk");
+    await checkInstantAccess(fixture.database.db, COPY);
+  });
+});

@@ -1,0 +1,52 @@
+/**
+ * Repositories over the API.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { copyId, count, deviceId, instant, repositoryId, secretId, storageId, taskId } from "../values.ts";
+import { pageQuery } from "./common.ts";
+
+/** Days between two verifications; 0: never. */
+const everyDays = z.int().min(0).max(3650);
+
+const maintenanceEntry = z.object({
+  everyDays,
+  nextAt: instant.nullable(),
+  lastTask: taskId.nullable(),
+});
+
+export const repository = z.object({
+  id: repositoryId,
+  storage: storageId,
+  /** Where it lies: a folder below the storage's. */
+  location: z.string(),
+  encryption: z.object({ method: z.string(), level: z.string(), secret: secretId }).nullable(),
+  plans: count,
+  copies: count,
+  createdAt: instant,
+  /** Every object's own checksum, which takes no key. */
+  verification: maintenanceEntry,
+  /** Every byte, decrypted and compared. */
+  fullVerification: maintenanceEntry,
+});
+export type RepositoryView = z.infer<typeof repository>;
+
+export const repositoryQuery = pageQuery.extend({ storage: storageId.optional() });
+
+export const maintenanceChange = z.object({
+  verificationEveryDays: everyDays.optional(),
+  fullVerificationEveryDays: everyDays.optional(),
+});
+export type MaintenanceChange = z.infer<typeof maintenanceChange>;
+
+export const verificationRequest = z.object({
+  readData: z.boolean().default(false),
+  /** Only these; all when empty. */
+  copies: z.array(copyId).max(10_000).default([]),
+  /** Default: a worker. */
+  device: deviceId.optional(),
+});
+export type VerificationRequest = z.infer<typeof verificationRequest>;
+
+export const repositoryWork = z.object({ device: deviceId.optional() });
