@@ -358,6 +358,10 @@ forEachDatabase("vault", (open) => {
     const foreign = await other.database.db.selectFrom("unlock_slots").selectAll().executeTakeFirstOrThrow();
     await database.db.updateTable("unlock_slots").set({ box: foreign.box }).execute();
     await assert.rejects(openVault(database.db, unlock, PORTS), refusal("ERR_KEY_WRONG"));
+    await database.db.updateTable("unlock_slots").set({ box: slot.box, id: "slot_x" }).execute();
+    await assert.rejects(openVault(database.db, unlock, PORTS), refusal("ERR_KEY_WRONG"));
+    await database.db.updateTable("unlock_slots").set({ id: slot.id }).execute();
+    (await openVault(database.db, unlock, PORTS))[Symbol.dispose]();
     const flipped = Buffer.from(slot.box);
     flipped[90] = (flipped[90] ?? 0) ^ 1;
     await database.db.updateTable("unlock_slots").set({ box: flipped }).execute();
