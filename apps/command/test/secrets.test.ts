@@ -8,7 +8,7 @@ import { suite, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { deriveKeySet, readConfig, rootSecretOf } from "@holdfast/repository";
 import { openStorage } from "@holdfast/storage";
-import { HAS_GCORE, valuesInCoreImage, valuesInMemory } from "./memory-image.ts";
+import { HAS_GCORE, valuesInCoreImage, valuesInMemory } from "../../../test/memory-image.ts";
 import { type Bench, environment, newBench, outcomeOf } from "./run-holdfast.ts";
 
 const IS_LINUX = process.platform === "linux";

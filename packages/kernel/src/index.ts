@@ -10,6 +10,6 @@ export {
   toErrorRecord,
 } from "./errors.ts";
 export { newId, ULID_PATTERN } from "./ids.ts";
-export { createMinorCollection } from "./minor-collection.ts";
+export { collectAll, createMinorCollection } from "./minor-collection.ts";
 export { freeBytes, keepFreedMemory } from "./memory.ts";
 export { type Clock, type Randomness, systemClock, systemRandomness } from "./ports.ts";

@@ -10,7 +10,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-type Collect = (options: { readonly type: "minor" }) => void;
+type Collect = (options: { readonly type: "minor" | "major" }) => void;
 
 /** The function to call with the bytes that were allocated; it collects after every `intervalBytes`. */
 export function createMinorCollection(intervalBytes: number): (allocatedBytes: number) => void {
@@ -22,6 +22,14 @@ export function createMinorCollection(intervalBytes: number): (allocatedBytes: n
     allocated = 0;
     collect?.({ type: "minor" });
   };
+}
+
+/**
+ * Collects everything that nobody holds. OpenSSL overwrites the keys of what is collected, such as a `KeyObject`, which has no
+ * other end.
+ */
+export function collectAll(): void {
+  engineCollector()?.({ type: "major" });
 }
 
 /** The engine gives its collector away only to a context that was made with this flag. */

@@ -6,7 +6,14 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { suiteByCode } from "@holdfast/crypto";
-import { AppError, type Clock, type Randomness, systemRandomness, toErrorRecord } from "@holdfast/kernel";
+import {
+  AppError,
+  type Clock,
+  collectAll,
+  type Randomness,
+  systemRandomness,
+  toErrorRecord,
+} from "@holdfast/kernel";
 import type { AgentTask, RunProgress, StorageRef, TaskKind, TaskOf } from "@holdfast/protocol";
 import { endedProcesses, ownProcess } from "@holdfast/sources";
 import { openStorage, type Storage } from "@holdfast/storage";
@@ -65,6 +72,9 @@ export async function executeRun(
   } finally {
     for (const storage of storages) storage.revoke(new AppError("ERR_CANCELLED", "The run has ended."));
     await Promise.allSettled(storages.map((storage) => storage[Symbol.asyncDispose]()));
+    leases.wipe();
+    // Keys in objects of the runtime are overwritten when those are collected.
+    collectAll();
   }
 }
 

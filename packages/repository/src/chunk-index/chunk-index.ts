@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { bufferOf } from "../reading/posted-keys.ts";
 import { type AppError, isAppError } from "@holdfast/kernel";
 import { type ChunkPlace, ID_BYTES, PACK_ROW_BYTES } from "./entry.ts";
 import { type FilterKey, filterMayHold, readFilterKey } from "./filter.ts";
@@ -43,7 +44,7 @@ export class ChunkIndex {
 
   /** Made by {@link openChunkIndex}. */
   constructor(snapshot: ChunkIndexSnapshot, framesMax: number) {
-    this.#keys = { repository: Buffer.from(snapshot.repository), tableKey: Buffer.from(snapshot.tableKey) };
+    this.#keys = { repository: Buffer.from(snapshot.repository), tableKey: bufferOf(snapshot.tableKey) };
     this.#cache = new FrameCache(framesMax);
     this.#condemned = hashSet(snapshot.condemned);
     this.#tolerateDamage = snapshot.tolerateDamage;

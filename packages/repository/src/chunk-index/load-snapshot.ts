@@ -142,9 +142,9 @@ class SnapshotLoader {
     await this.#files.sweepMirror(new Set(objects.keys()));
     return {
       snapshot: {
-        // Copies: posting a piece of a pooled buffer would post the pool.
+        // A copy: posting a piece of a pooled buffer would post the pool.
         repository: Uint8Array.from(this.#keys.repository),
-        tableKey: Uint8Array.from(this.#keys.tableKey),
+        tableKey: this.#keys.tableKey,
         segments,
         condemned: hashRows(this.#options.condemned ?? []),
         tolerateDamage: this.#options.tolerateDamage ?? false,

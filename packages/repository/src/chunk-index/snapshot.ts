@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { bufferOf } from "../reading/posted-keys.ts";
 import { type ByteSource, fileSource, memorySource } from "./byte-source.ts";
 import { FILTER_BLOCK_BYTES, FENCE_BYTES, type IndexKeys, type SegmentCounts } from "./segment-format.ts";
 import { type IdRange, readSegmentHead, SegmentReader } from "./segment-reader.ts";
@@ -31,7 +32,7 @@ export interface SegmentDescription {
 
 export interface ChunkIndexSnapshot {
   readonly repository: Uint8Array;
-  /** A secret; it stays in the memory of the process. */
+  /** A secret, in the memory of the key set itself: wiping that wipes it here, in every thread. */
   readonly tableKey: Uint8Array;
   readonly segments: readonly SegmentDescription[];
   /** SHA-256 of packs whose chunks do not count, 32 bytes each. */
@@ -53,7 +54,7 @@ export function readerOf(segment: SegmentDescription, keys: IndexKeys, cache: Fr
 
 /** Readers of all segments of a snapshot, for walking through them one after the other or merging them. */
 export function readersOf(snapshot: ChunkIndexSnapshot): SegmentReader[] {
-  const keys = { repository: Buffer.from(snapshot.repository), tableKey: Buffer.from(snapshot.tableKey) };
+  const keys = { repository: Buffer.from(snapshot.repository), tableKey: bufferOf(snapshot.tableKey) };
   const cache = new FrameCache();
   return snapshot.segments.map((segment) => readerOf(segment, keys, cache));
 }

@@ -11,7 +11,7 @@ export function readingKeys(keys: KeySet): KeySet {
   };
 }
 
-/** The same memory as a Buffer. */
-function bufferOf(bytes: Uint8Array): Buffer {
+/** The same memory as a Buffer: what is wiped there is wiped here. */
+export function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -38,7 +38,7 @@ import { absolutePath, type PathText } from "./path-text.ts";
 import { startProgress } from "./progress.ts";
 import type { BackupRequest, BackupResult } from "./request.ts";
 import { WorkerPool } from "./worker-pool.ts";
-import { ownCopy, type StoreSetup, type WorkerSetup } from "./worker-setup.ts";
+import { ownCopy, PostedSecrets, type StoreSetup, type WorkerSetup } from "./worker-setup.ts";
 
 /** One pack is filled, the others are on their way to the storage. */
 const ARENA_SLOTS = 3;
@@ -80,6 +80,7 @@ class FilesBackup {
   readonly #subject: CacheSubject;
   readonly #workers: number;
   readonly #counters: SharedArrayBuffer;
+  readonly #posted = new PostedSecrets();
   readonly #control = new SharedArrayBuffer(CONTROL.words * 4);
   #metadataBytesAdded = 0;
   #warnings = 0;
@@ -114,6 +115,7 @@ class FilesBackup {
       return this.#result(finished, (clock.monotonic() - begin) / 1000);
     } finally {
       await pool.terminate();
+      this.#posted[Symbol.dispose]();
       endProgress?.();
       if (old !== undefined) closeCache(old);
     }
@@ -154,7 +156,12 @@ class FilesBackup {
     const cache = this.#newCache();
     try {
       const store = this.#newStore(session, cache);
-      const setups = this.#setups(asked, old, cache, storeSetup(store, adopted, compressionLevel));
+      const setups = this.#setups(
+        asked,
+        old,
+        cache,
+        storeSetup(store, adopted, compressionLevel, this.#posted),
+      );
       run = this.#newRun(pool, setups, store);
       const outcome = await run.run();
       if (outcome === undefined) throw new Error("a backup made no tree");
@@ -238,11 +245,12 @@ class FilesBackup {
     return Array.from({ length: this.#workers }, (_, thread) => ({
       ...shared,
       thread,
-      oldCache: old === undefined ? undefined : { ...old, key: ownCopy(old.key), head: ownCopy(old.head) },
+      oldCache:
+        old === undefined ? undefined : { ...old, key: this.#posted.copy(old.key), head: ownCopy(old.head) },
       newCache:
         cache === undefined
           ? undefined
-          : { fd: cache.fd, end: cache.end, key: ownCopy(cache.key), head: ownCopy(cache.head) },
+          : { fd: cache.fd, end: cache.end, key: this.#posted.copy(cache.key), head: ownCopy(cache.head) },
       store: store?.(),
     }));
   }
@@ -285,11 +293,12 @@ function exists(path: PathText): boolean {
   return lstatSync(absolutePath(path), { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Makes the keys and memory that a worker stores with; each has copies of its own, which it wipes. */
+/** Makes the keys and memory that a worker stores with; each has copies of its own. */
 function storeSetup(
   store: RunStore,
   adopted: readonly SegmentDescription[],
   compressionLevel: number,
+  posted: PostedSecrets,
 ): () => StoreSetup {
   const { session, arena, claims } = store;
   const { keys, config } = session.repository;
@@ -300,10 +309,10 @@ function storeSetup(
     session: ownCopy(session.key.session),
     envelope: ownCopy(session.key.envelope),
     compressionLevel,
-    idKey: ownCopy(requireKey(keys, "idKey")),
-    chunkerKey: ownCopy(requireKey(keys, "chunkerKey")),
-    tableKey: ownCopy(keys.tableKey),
-    sessionKey: ownCopy(session.key.sessionKey),
+    idKey: posted.copy(requireKey(keys, "idKey")),
+    chunkerKey: posted.copy(requireKey(keys, "chunkerKey")),
+    tableKey: posted.copy(keys.tableKey),
+    sessionKey: posted.copy(session.key.sessionKey),
     arena,
     claims: claims.shared,
     snapshot,

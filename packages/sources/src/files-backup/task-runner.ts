@@ -106,7 +106,8 @@ interface Storing {
 
 function createStore(setup: StoreSetup, post: Post): Storing {
   const repository = Buffer.from(setup.repository);
-  const tableKey = Buffer.from(setup.tableKey);
+  // The same memory: the main thread wipes it when this thread has ended.
+  const tableKey = Buffer.from(setup.tableKey.buffer, setup.tableKey.byteOffset, setup.tableKey.byteLength);
   const owner = { repository, tableKey, envelope: Buffer.from(setup.envelope) };
   const arena = new PackArena(setup.arena, owner, (sealed) => {
     post({ kind: "pack", sealed }, []);

@@ -1,8 +1,9 @@
 /**
  * What a worker is given at its start, as plain data.
  *
- * Keys come as bytes, because that is what can be posted, and are wiped by the worker once it has imported them. There is
- * none among them that decrypts a copy.
+ * Keys come as bytes, because that is what can be posted, and in memory that threads share, because a copy that posting makes
+ * is freed without being overwritten. The worker wipes them once it has imported them, and the main thread in any case when
+ * the worker has ended. There is none among them that decrypts a copy.
  *
  * @module
  */
@@ -51,4 +52,20 @@ export function ownCopy(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(bytes.length);
   copy.set(bytes);
   return copy;
+}
+
+/** Copies of secrets that are posted to workers; disposing of it overwrites them for both sides. */
+export class PostedSecrets implements Disposable {
+  readonly #copies: Uint8Array[] = [];
+
+  copy(secret: Uint8Array): Uint8Array {
+    const copy = new Uint8Array(new SharedArrayBuffer(secret.length));
+    copy.set(secret);
+    this.#copies.push(copy);
+    return copy;
+  }
+
+  [Symbol.dispose](): void {
+    for (const copy of this.#copies) copy.fill(0);
+  }
 }

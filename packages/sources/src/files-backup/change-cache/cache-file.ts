@@ -63,7 +63,9 @@ export function openCache(cacheDir: string, idKey: Buffer, subject: CacheSubject
   return undefined;
 }
 
+/** Wipes its key, too. */
 export function closeCache(cache: OldCache): void {
+  cache.key.fill(0);
   closeSync(cache.fd);
 }
 
