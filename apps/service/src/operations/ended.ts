@@ -5,7 +5,7 @@
  * @module
  */
 import type { Clock } from "@holdfast/kernel";
-import { type CatalogueCopy, type TaskKind, taskResults, type TaskResult } from "@holdfast/protocol";
+import { type CatalogueCopy, taskResults, type TaskResult } from "@holdfast/protocol";
 import type { Transaction } from "../database/database.ts";
 import { findPlan, retentionOf } from "../plans/plan-rows.ts";
 import { findRepository } from "../repositories/repositories.ts";
@@ -35,12 +35,6 @@ export async function taskEnded(
   } else if (task.kind === "copies") {
     await reconcile(transaction, task, taskResults.copies.parse(end.result), dependencies.clock.now());
   }
-}
-
-/** The schema of a kind's result; undefined for a kind that is not known. */
-export function checkResult(kind: string, result: unknown): boolean {
-  const schemas: Readonly<Record<string, (typeof taskResults)[TaskKind] | undefined>> = taskResults;
-  return schemas[kind]?.safeParse(result).success ?? false;
 }
 
 async function recordCopy(

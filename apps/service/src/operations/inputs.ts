@@ -28,5 +28,3 @@ export const taskInputs = {
   browse: browseTask.pick({ copy: true, path: true, after: true, limit: true }),
   replicate: z.object({ target: storageId, copies: z.array(copyId).max(10_000) }),
 } as const satisfies Record<TaskKind, z.ZodType>;
-
-export type TaskInput<K extends TaskKind> = z.infer<(typeof taskInputs)[K]>;
