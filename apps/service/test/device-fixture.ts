@@ -214,8 +214,6 @@ export async function startServiceOn(
   };
 }
 
-export const LEASE_SEED = Buffer.alloc(32, 7);
-
 /** An X-Wing key for one lease. */
 export function leaseKeys(seed: Buffer): { seed: Buffer; publicKey: string } {
   return { seed, publicKey: keyPairFromSeed(seed).publicKey.toString("base64") };

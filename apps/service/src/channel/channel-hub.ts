@@ -87,6 +87,8 @@ export function createChannelHub(dependencies: HubDependencies): ChannelHub {
       const left = (connecting.get(deviceId) ?? 1) - 1;
       if (left === 0) connecting.delete(deviceId);
       else connecting.set(deviceId, left);
+      // It was closed meanwhile, or could not be reconciled: nobody else takes the device off.
+      if (left === 0 && !ready.has(deviceId)) await disconnect(database, deviceId, processId);
     }
     handlers.ready(deviceId);
     // Another process may have an older channel.
