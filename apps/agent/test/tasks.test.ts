@@ -1,6 +1,6 @@
 /** Every kind of task, from the service's order to the files on the disk. */
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { suite, test } from "node:test";
 import { SUITES } from "@holdfast/crypto";
 import { newId } from "@holdfast/kernel";
@@ -111,6 +111,69 @@ suite("An agent", TIMEOUT, () => {
         .flatMap((name) => readdirSync(path(`storage/${name}`))),
       [],
     );
+  });
+
+  test("keeps its own folder out of backups, with the device's key", async (context) => {
+    const bench = await newBench(context);
+    const { service, path, folder, stateDir } = bench;
+    writeTree(path("source"), 1000);
+    const repository = newRepository(path("storage"));
+    service.script.grant = () => repository.payload("write");
+    await bench.run();
+    const { copy } = resultOf("backup", await service.end(service.start(backupTask(repository, [folder]))));
+    service.script.grant = () => repository.payload("read");
+    const page = { ...repository.common(), kind: "browse", copy: copy.id, limit: 100 } as const;
+    const entriesOf = async (of: string): Promise<readonly string[]> => {
+      const { entries } = resultOf("browse", await service.end(service.start({ ...page, path: of })));
+      return entries.map(({ name }) => name);
+    };
+    assert.deepEqual(await entriesOf(stateDir), []);
+    assert.deepEqual(await entriesOf(path("source")), ["large.bin", "notes"]);
+  });
+
+  test("restores files to where they were, and leaves alone what is there", async (context) => {
+    const bench = await newBench(context);
+    const { service, path } = bench;
+    writeTree(path("source"), 1000);
+    const repository = newRepository(path("storage"));
+    service.script.grant = () => repository.payload("write");
+    await bench.run();
+    const { copy } = resultOf(
+      "backup",
+      await service.end(service.start(backupTask(repository, [path("source")]))),
+    );
+    service.script.grant = () => repository.payload("read");
+    rmSync(path("source/notes/one.txt"));
+    writeFileSync(path("source/notes/two.txt"), "newer");
+    const common = { ...repository.common(), kind: "restore", copy: copy.id } as const;
+    const include = [`${path("source")}/notes`];
+    const { files } = resultOf(
+      "restore",
+      await service.end(service.start({ ...common, include, existing: "skip" })),
+    );
+    assert.equal(files, 1);
+    assert.equal(readFileSync(path("source/notes/one.txt"), "utf8"), "first");
+    assert.equal(readFileSync(path("source/notes/two.txt"), "utf8"), "newer");
+    const nothing = await service.end(service.start({ ...common, include: ["/nowhere"], existing: "skip" }));
+    assert.ok(nothing.kind === "failed" && nothing.error.code === "ERR_PATH_NOT_FOUND");
+    const relative = await service.end(
+      service.start({ ...common, target: "here", include: [], existing: "skip" }),
+    );
+    assert.ok(relative.kind === "failed" && relative.error.code === "ERR_USAGE");
+  });
+
+  test("tells files that it cannot read as warnings", async (context) => {
+    const bench = await newBench(context);
+    const { service, path } = bench;
+    writeTree(path("source"), 1000);
+    const repository = newRepository(path("storage"));
+    service.script.grant = () => repository.payload("write");
+    await bench.run();
+    const run = service.start(backupTask(repository, [path("source"), path("missing")]));
+    assert.equal(resultOf("backup", await service.end(run)).warnings, 1);
+    const [warning] = service.eventsOf(run).flatMap(({ event }) => (event.kind === "warning" ? [event] : []));
+    assert.equal(warning?.path, path("missing"));
+    assert.equal(warning?.code, "ERR_SOURCE_VANISHED");
   });
 
   test("finds damage without a key, and says which object", async (context) => {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { PlatformModule } from "./platform.ts";
+import type { PlatformModule } from "./platform-module.ts";
 
 /** Without AES-GCM: a task that needs it fails before anything is read or written. */
 export const DARWIN: PlatformModule = {

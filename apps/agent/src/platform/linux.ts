@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { PlatformModule } from "./platform.ts";
+import type { PlatformModule } from "./platform-module.ts";
 
 export const LINUX: PlatformModule = {
   system: "linux",

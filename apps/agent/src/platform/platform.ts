@@ -5,30 +5,12 @@
  */
 import { arch, homedir, hostname, release } from "node:os";
 import process from "node:process";
-import type { METHODS, Platform } from "@holdfast/protocol";
+import type { Platform } from "@holdfast/protocol";
 import { DARWIN } from "./darwin.ts";
 import { LINUX } from "./linux.ts";
 import { OTHER } from "./other.ts";
+import type { PlatformModule } from "./platform-module.ts";
 import { WIN32 } from "./win32.ts";
-
-export type Method = (typeof METHODS)[number];
-
-/** Who asks, for choosing folders. */
-export interface Account {
-  readonly isRoot: boolean;
-  readonly home: string;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-}
-
-/** One system. */
-export interface PlatformModule {
-  readonly system: Platform["system"];
-  /** Methods of encryption that backups and restores on it support. */
-  readonly methods: readonly Method[];
-  /** Permission bits and owners of files say who can read them. */
-  readonly hasModes: boolean;
-  readonly stateDir: (account: Account) => string;
-}
 
 export interface AgentPlatform {
   readonly module: PlatformModule;

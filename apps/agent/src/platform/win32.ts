@@ -1,5 +1,5 @@
 import { win32 } from "node:path";
-import type { PlatformModule } from "./platform.ts";
+import type { PlatformModule } from "./platform-module.ts";
 
 export const WIN32: PlatformModule = {
   system: "win32",

@@ -1,0 +1,66 @@
+/** A storage that a run holds as long as it may. */
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { AppError } from "@holdfast/kernel";
+import { MemoryStorage } from "@holdfast/storage";
+import { RevocableStorage } from "../src/lease/revocable-storage.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+suite("A storage on a lease", () => {
+  test("lets nothing through after it was revoked, and closes what is below", async () => {
+    const below = new MemoryStorage();
+    let closed = 0;
+    below[Symbol.asyncDispose] = () => {
+      closed += 1;
+      return Promise.resolve();
+    };
+    const storage = new RevocableStorage(below);
+    await storage.put("packs/a", Buffer.from("a"));
+    await storage.put("packs/b", Buffer.from("b"));
+    const listing = storage.list("packs/")[Symbol.asyncIterator]();
+    await listing.next();
+    const reason = new AppError("ERR_LEASE_ENDED", "It ran out.");
+    storage.revoke(reason);
+    storage.revoke(new AppError("ERR_CANCELLED", "Later."));
+    const isReason = (error: unknown): boolean => error === reason;
+    await assert.rejects(storage.put("packs/c", Buffer.from("c")), isReason);
+    await assert.rejects(storage.get("packs/a"), isReason);
+    await assert.rejects(storage.stat("packs/a"), isReason);
+    await assert.rejects(storage.delete("packs/a"), isReason);
+    await assert.rejects(storage.free(), isReason);
+    await assert.rejects(listing.next(), isReason);
+    assert.throws(() => storage.localPath("packs/a"), isReason);
+    await storage[Symbol.asyncDispose]();
+    assert.equal(closed, 1);
+    assert.equal(await below.stat("packs/c"), null);
+    assert.notEqual(await below.stat("packs/a"), null);
+  });
+
+  test("stores no more a second than the plan allows, on average", async () => {
+    const clock = new VirtualClock();
+    const storage = new RevocableStorage(new MemoryStorage(), 1000, clock);
+    const begin = clock.monotonic();
+    const stored: number[] = [];
+    const puts = ["a", "b", "c"].map(async (name) => {
+      await storage.put(name, Buffer.alloc(2000));
+      stored.push(clock.monotonic() - begin);
+    });
+    await new Promise(setImmediate);
+    await clock.pass(10_000, 500);
+    await Promise.all(puts);
+    assert.deepEqual(stored, [0, 2000, 4000]);
+  });
+
+  test("stores nothing that waited for its turn when it was revoked", async () => {
+    const clock = new VirtualClock();
+    const below = new MemoryStorage();
+    const storage = new RevocableStorage(below, 1000, clock);
+    await storage.put("a", Buffer.alloc(5000));
+    const waiting = storage.put("b", Buffer.alloc(1));
+    const reason = new AppError("ERR_LEASE_ENDED", "It ran out.");
+    storage.revoke(reason);
+    const [outcome] = await Promise.all([assert.rejects(waiting, reason), clock.pass(6000)]);
+    assert.equal(outcome, undefined);
+    assert.equal(await below.stat("b"), null);
+  });
+});
