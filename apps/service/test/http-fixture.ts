@@ -83,8 +83,9 @@ export async function startTestServer(
   options: Partial<ServerOptions> = {},
 ): Promise<TestServer> {
   const clock = testClock();
-  const fixture = await vaultFixture(database);
-  const { vault } = fixture;
+  // Ends also what a server that does not start has begun.
+  await using beginning = new AsyncDisposableStack();
+  const { vault } = beginning.use(await vaultFixture(database));
   const users: UserDependencies = {
     database,
     clock,
@@ -108,6 +109,7 @@ export async function startTestServer(
       ...options,
     },
   );
+  const fixture = beginning.move();
   return {
     app,
     users,
@@ -117,7 +119,7 @@ export async function startTestServer(
     person: (name, role) => person(users, name, role),
     [Symbol.asyncDispose]: async () => {
       await app.close();
-      await fixture[Symbol.asyncDispose]();
+      await fixture.disposeAsync();
     },
   };
 }
