@@ -1,0 +1,169 @@
+/**
+ * Service, two agents and a storage server, one of them killed at a random moment in every round: no finished copy is lost, no task
+ * stuck, no lease outlives its time, the audit chain is whole. The seed decides who is killed and when; a failure prints it.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createHash, randomBytes, randomInt } from "node:crypto";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { copy, type CopyView, pageOf, taskResults } from "@holdfast/protocol";
+import { PLACES, type PlaceServer } from "../storages/places.ts";
+import { type Scene, startScene } from "./scene.ts";
+
+const ROUNDS = process.env["SLOW"] === "1" ? 200 : 4;
+const SEED = Number(process.env["CHAOS_SEED"] ?? randomInt(2 ** 31));
+const PASSPHRASE = "correct horse battery staple";
+const LONGEST_WAIT_MS = 2500;
+const FILE_BYTES = 3_000_000;
+const NAMES = ["one", "two"] as const;
+const VICTIMS = ["service", "one", "two", "storage"] as const;
+
+/** Numbers of a round, from 0 to below 1: the same for the same seed. */
+function chance(round: number, what: string): number {
+  const text = `${String(SEED)}/${String(round)}/${what}`;
+  return createHash("sha256").update(text).digest().readUInt32LE() / 2 ** 32;
+}
+
+interface World {
+  readonly scene: Scene;
+  readonly server: PlaceServer;
+  readonly plan: string;
+  readonly source: string;
+}
+
+async function buildWorld(scene: Scene, server: PlaceServer): Promise<World> {
+  const { api, bench } = scene;
+  const source = bench.path("source");
+  mkdirSync(source);
+  for (let number = 0; number < 10; number += 1) change(source, number);
+  const devices = [];
+  for (const name of NAMES) devices.push(await scene.addAgent(name));
+  const secret = await api.ok("POST", "/secrets", {
+    kind: "encryption-key",
+    name: "key",
+    value: PASSPHRASE,
+    confirmation: PASSPHRASE,
+  });
+  const storage = await api.ok("POST", "/storages", {
+    name: "server",
+    location: server.door.url("repositories", server.door.port),
+    identity: server.credentials,
+  });
+  const plan = await api.ok("POST", "/plans", {
+    name: "all day",
+    devices,
+    paths: [source],
+    storage: storage["id"],
+    encryption: { method: "gcm", level: "high", secret: secret["id"] },
+    retries: { count: 10, delaySeconds: 1 },
+  });
+  return { scene, server, plan: String(plan["id"]), source };
+}
+
+/** Something new to back up. */
+function change(source: string, number: number): void {
+  writeFileSync(join(source, String(number % 10)), randomBytes(FILE_BYTES));
+}
+
+async function playRound({ scene, server, plan, source }: World, round: number): Promise<void> {
+  const { api } = scene;
+  change(source, round);
+  const { tasks } = await api.ok("POST", `/plans/${plan}/run`, {});
+  assert(Array.isArray(tasks) && tasks.length === NAMES.length);
+  await sleep(chance(round, "when") * LONGEST_WAIT_MS);
+  const victim = VICTIMS[Math.floor(chance(round, "who") * VICTIMS.length)] ?? "service";
+  if (victim === "service") {
+    await scene.killService();
+    await scene.restartService();
+  } else if (victim === "storage") {
+    await server.kill();
+    await server.start();
+  } else {
+    await scene.killAgent(victim);
+    scene.restartAgent(victim);
+  }
+  for (const task of tasks) {
+    const { state, error } = await scene.ended(task);
+    assert.equal(state, "succeeded", `${victim}: ${JSON.stringify(error)}\n${scene.complaints()}`);
+  }
+}
+
+async function allCopies({ scene: { api }, plan }: World): Promise<readonly CopyView[]> {
+  const copies: CopyView[] = [];
+  for (let cursor = ""; ; ) {
+    const { items, next } = pageOf(copy).parse(
+      await api.ok("GET", `/copies?plan=${plan}&limit=200${cursor}`),
+    );
+    copies.push(...items);
+    if (next === undefined) return copies;
+    cursor = `&cursor=${next}`;
+  }
+}
+
+/** Every copy that was ever reported is there and restores; what the database says of leases is within their time. */
+async function checkInvariants(world: World, rounds: number): Promise<void> {
+  const { scene, source } = world;
+  const { api, bench, ended } = scene;
+  const copies = await allCopies(world);
+  assert.equal(copies.length, rounds * NAMES.length);
+  const [newest] = copies;
+  assert(newest !== undefined);
+  const { task } = await api.ok("POST", `/repositories/${newest.repository}/verify`, { readData: true });
+  const verified = await ended(task);
+  assert.equal(verified["state"], "succeeded", JSON.stringify(verified["error"]));
+  assert.equal(taskResults.verify.parse(verified["result"]).damagedCount, 0);
+  const target = bench.path("restored");
+  rmSync(target, { recursive: true, force: true });
+  const { task: restore } = await api.ok("POST", `/copies/${newest.id}/restore`, { target });
+  assert.equal((await ended(restore))["state"], "succeeded");
+  execFileSync("diff", ["-r", source, join(target, source)]);
+  const { task: look } = await api.ok("POST", `/repositories/${newest.repository}/copies`, {});
+  const { result } = await ended(look);
+  const stored = new Set(taskResults.copies.parse(result).copies.map(({ id }) => id));
+  for (const { id } of copies) assert(stored.has(id), `the copy ${id} is lost`);
+  const open = await api.ok("GET", "/tasks?state=queued,running");
+  assert.deepEqual(open["items"], []);
+  assert.equal((await api.ok("GET", "/audit/verification"))["problem"], undefined);
+  checkLeases(bench.path("service", "holdfast.sqlite"));
+}
+
+/** No lease is open whose run has ended, and each was recorded before it was given. */
+function checkLeases(path: string): void {
+  using database = new DatabaseSync(path, { readOnly: true });
+  const open = database.prepare(
+    "SELECT leases.id FROM leases JOIN runs ON runs.id = leases.run_id WHERE leases.ended_at IS NULL AND runs.ended_at IS NOT NULL",
+  );
+  assert.deepEqual(open.all(), []);
+  const late = database.prepare("SELECT id FROM leases WHERE ended_at > until + 120000");
+  assert.deepEqual(late.all(), []);
+  const unrecorded = database.prepare(
+    "SELECT id FROM leases WHERE NOT EXISTS (SELECT 1 FROM audit_rows WHERE action = 'lease.give' AND details LIKE '%' || leases.id || '%')",
+  );
+  assert.deepEqual(unrecorded.all(), []);
+}
+
+suite("with something killed in every round", () => {
+  const place = PLACES.find(({ name }) => name === "SFTP") ?? PLACES[0];
+  const skip = place?.skip ?? "no storage server is known";
+  test("everything that was finished stays, and everything begun ends", {
+    skip,
+    timeout: ROUNDS * 60_000 + 120_000,
+  }, async (context) => {
+    assert(place !== undefined);
+    await using server = await place.start();
+    const world = await buildWorld(await startScene(context, ["--no-worker"]), server);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      try {
+        await playRound(world, round);
+      } catch (error) {
+        throw new Error(`round ${String(round)} with CHAOS_SEED=${String(SEED)}`, { cause: error });
+      }
+    }
+    await checkInvariants(world, ROUNDS);
+    context.diagnostic(`seed ${String(SEED)}, ${String(ROUNDS)} rounds`);
+  });
+});
