@@ -22,6 +22,7 @@ const HOSTILE: readonly (readonly [string, string | Buffer])[] = [
   ["bytes", Buffer.from(JSON.stringify(HELLO))],
   ["a wrong field", JSON.stringify({ ...HELLO, runs: [{ run: "run_1", nextEvent: 1 }] })],
   ["too many runs", JSON.stringify({ ...HELLO, runs: Array.from({ length: 65 }, runOfNumber) })],
+  ["a zero in a text", JSON.stringify({ ...HELLO, version: "1\u0000" })],
   ["a tower of brackets", "[".repeat(500_000) + "]".repeat(500_000)],
   ["a prototype", '{"__proto__":{"type":"beat"},"type":"hello"}'],
 ];

@@ -112,7 +112,7 @@ forEachDatabase("devices and tasks over HTTP", (open) => {
     assert.equal((await server.send("GET", "/tasks?state=lost", { as: viewer })).status, 422);
     const events = await server.send("GET", `/tasks/${id}/events`, { as: viewer });
     assert.deepEqual(events.body, { items: [] });
-    const post = (token: string, path: string) => server.send("POST", path, { as: token, body: {} });
+    const post = (token: string, path: string) => server.send("POST", path, { as: token });
     assert.equal((await post(viewer, `/tasks/${id}/cancel`)).status, 403);
     const cancelled = await post(operator, `/tasks/${id}/cancel`);
     assert.deepEqual(

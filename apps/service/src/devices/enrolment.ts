@@ -85,7 +85,7 @@ export async function enroll(
       .insertInto("devices")
       .values({
         id,
-        name: request.name === "" ? request.platform.hostname.slice(0, 200) : request.name,
+        name: request.name || request.platform.hostname.slice(0, 200) || id,
         platform: JSON.stringify(request.platform),
         methods: "[]",
         version: "",

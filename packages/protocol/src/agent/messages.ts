@@ -10,9 +10,9 @@ import { agentTask } from "./tasks.ts";
 
 export const platform = z.object({
   system: z.enum(["linux", "darwin", "win32", "other"]),
-  release: z.string().max(200),
-  architecture: z.string().max(40),
-  hostname: z.string().max(253),
+  release: line(200),
+  architecture: line(40),
+  hostname: line(253),
 });
 export type Platform = z.infer<typeof platform>;
 
@@ -68,7 +68,7 @@ const eventNumber = z.int().positive();
 export const agentMessage = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("hello"),
-    version: z.string().max(40),
+    version: line(40),
     platform,
     methods: z.array(method).max(8),
     runs: z.array(z.object({ run: runId, nextEvent: eventNumber })).max(RUNS_MAX),
