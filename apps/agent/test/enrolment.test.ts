@@ -10,7 +10,7 @@ import { suite, test, type TestContext } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { type ErrorCode, isAppError } from "@holdfast/kernel";
 import { formatEnrolmentCode } from "@holdfast/protocol";
-import { agentStatus, enroll, type EnrolOptions } from "../src/index.ts";
+import { agentStatus, enroll, type EnrolOptions, runAgent } from "../src/index.ts";
 import { newAuthority } from "./authority.ts";
 import { portOf, ScriptedService } from "./scripted-service.ts";
 
@@ -193,10 +193,15 @@ suite("Enrolment", { timeout: 60_000 }, () => {
   });
 
   test("keeps the proxy it was given for the agent's runs", async (context) => {
-    const { stateDir, options } = await newScene(context);
+    const { service, stateDir, options } = await newScene(context);
     const { url, asked } = await newProxy(context, 200);
     await enroll(options({ proxy: url }));
     assert.equal(asked.length, 2);
-    assert.equal(JSON.parse(readFileSync(join(stateDir, "identity.json"), "utf8")).proxy, url);
+    const ending = new AbortController();
+    const running = runAgent({ stateDir, signal: ending.signal, log: () => undefined, environment: {} });
+    await service.until(() => service.seen("hello").length > 0);
+    assert.equal(asked.length, 3);
+    ending.abort();
+    await running;
   });
 });

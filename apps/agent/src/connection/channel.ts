@@ -127,9 +127,9 @@ export class Channel {
   ): Promise<Answered<K>> {
     const { connection, welcome } = await this.#whenUp(signal);
     const sentMs = this.#now();
-    const inTime = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+    const timeout = AbortSignal.timeout(ANSWER_MS);
     const send = (id: number): void => connection.send({ type: "request", id, request });
-    const answer = await this.#requests.ask(request, send, inTime);
+    const answer = await this.#requests.ask(request, send, { signal, timeout });
     if (!isAnswerTo(answer, request.kind)) throw new Error("requests let in an answer to something else");
     return { answer, sentMs, welcome };
   }

@@ -29,21 +29,29 @@ export class Requests {
 
   /**
    * @param send sends the request that gets this number.
-   * @throws AppError the service's refusal, or `ERR_SERVICE_UNREACHABLE` when the connection ends before the answer.
+   * @throws AppError the service's refusal; `ERR_SERVICE_UNREACHABLE` when the connection, or the time, ends before the
+   * answer; `ERR_CANCELLED`.
    */
-  async ask(request: AgentRequest, send: (id: number) => void, signal: AbortSignal): Promise<AgentAnswer> {
+  async ask(
+    request: AgentRequest,
+    send: (id: number) => void,
+    { signal, timeout }: { readonly signal: AbortSignal; readonly timeout: AbortSignal },
+  ): Promise<AgentAnswer> {
     this.#last += 1;
     const id = this.#last;
     const { promise, resolve, reject } = Promise.withResolvers<AgentAnswer>();
     const abort = (): void => reject(new AppError("ERR_CANCELLED", "The request was given up."));
+    const giveUp = (): void => reject(unanswered("The service did not answer in time."));
     this.#pending.set(id, { kind: request.kind, resolve, reject });
     signal.addEventListener("abort", abort, { once: true });
+    timeout.addEventListener("abort", giveUp, { once: true });
     try {
       if (signal.aborted) abort();
       else send(id);
       return await promise;
     } finally {
       signal.removeEventListener("abort", abort);
+      timeout.removeEventListener("abort", giveUp);
       this.#pending.delete(id);
     }
   }
@@ -65,11 +73,7 @@ export class Requests {
   /** The connection ended: nobody will answer. */
   drop(): void {
     for (const { reject } of this.#pending.values()) {
-      reject(
-        new AppError("ERR_SERVICE_UNREACHABLE", "The connection to the service ended before it answered.", {
-          remedy: "The agent connects again by itself.",
-        }),
-      );
+      reject(unanswered("The connection to the service ended before it answered."));
     }
     this.#pending.clear();
   }
@@ -77,4 +81,8 @@ export class Requests {
 
 export function asAppError({ code, message, subject, remedy }: WireError): AppError {
   return fromErrorRecord({ code, message, subject, remedy });
+}
+
+function unanswered(message: string): AppError {
+  return new AppError("ERR_SERVICE_UNREACHABLE", message, { remedy: "The agent asks again by itself." });
 }
