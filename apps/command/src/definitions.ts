@@ -46,6 +46,15 @@ const WORKERS: OptionDefinition = {
   range: { min: 1, max: 64 },
 };
 
+const SERVICE_DATA: OptionDefinition = { flags: "--data DIR", text: "where the service keeps its data" };
+const SERVICE_DATABASE: OptionDefinition = {
+  flags: "--database URL",
+  text: "postgres://..., or sqlite:FILE; without it SQLite in the data folder",
+};
+const UNLOCK_FILE: OptionDefinition = {
+  flags: "--unlock-file FILE",
+  text: "what opens the service's vault; made by its first start, outside the data folder",
+};
 const AGENT_STATE: OptionDefinition = { flags: "--state DIR", text: "where the agent keeps its identity" };
 
 /** Options that every command has. */
@@ -259,16 +268,10 @@ export const COMMANDS: readonly CommandDefinition[] = [
     operands: [],
     summary: "run the management service, with a worker of its own",
     options: [
-      { flags: "--data DIR", text: "where it keeps its data" },
+      SERVICE_DATA,
       { flags: "--listen HOST:PORT", text: "where browsers and agents reach it; without it 127.0.0.1:8443" },
-      {
-        flags: "--database URL",
-        text: "postgres://..., or sqlite:FILE; without it SQLite in the data folder",
-      },
-      {
-        flags: "--unlock-file FILE",
-        text: "what opens its vault; made by the first start, outside the data folder",
-      },
+      SERVICE_DATABASE,
+      UNLOCK_FILE,
       { flags: "--tls-certificate FILE", text: "certificate chain for browsers, PEM; without it its own" },
       { flags: "--tls-key FILE", text: "the private key of it" },
       { flags: "--no-worker", text: "without the worker" },
@@ -300,5 +303,45 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "say which device this machine is",
     options: [AGENT_STATE],
     load: () => import("./commands/agent-status.ts"),
+  },
+  {
+    name: "admin backup",
+    operands: ["FILE"],
+    summary: "copy the service's own database to a new file, also while it runs",
+    options: [SERVICE_DATA, SERVICE_DATABASE],
+    load: () => import("./commands/admin-backup.ts"),
+  },
+  {
+    name: "admin restore",
+    operands: ["FILE"],
+    summary: "put a copy of the service's database where the service looks for it",
+    options: [SERVICE_DATA, SERVICE_DATABASE, UNLOCK_FILE],
+    load: () => import("./commands/admin-restore.ts"),
+  },
+  {
+    name: "admin unlock-file",
+    operands: [],
+    summary: "make a new unlock file, with a passphrase of the vault or the recovery kit",
+    options: [KEY_FILE, SERVICE_DATA, SERVICE_DATABASE, UNLOCK_FILE],
+    load: () => import("./commands/admin-unlock-file.ts"),
+  },
+  {
+    name: "admin reset-password",
+    operands: ["USER"],
+    summary: "give somebody a new password, and remove the second factor",
+    options: [
+      { flags: "--new-password-file FILE", text: "file with it; without it, it is asked for twice" },
+      SERVICE_DATA,
+      SERVICE_DATABASE,
+      UNLOCK_FILE,
+    ],
+    load: () => import("./commands/admin-reset-password.ts"),
+  },
+  {
+    name: "admin verify",
+    operands: [],
+    summary: "open every value of the vault, and recompute the audit log",
+    options: [SERVICE_DATA, SERVICE_DATABASE, UNLOCK_FILE],
+    load: () => import("./commands/admin-verify.ts"),
   },
 ];

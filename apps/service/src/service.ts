@@ -7,7 +7,6 @@ import { X509Certificate } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import type { Server } from "node:https";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { AppError, type Clock, systemClock, systemRandomness } from "@holdfast/kernel";
 import { createAuditLog, type WrittenAuditLog } from "./audit/audit-log.ts";
 import { openAuthority } from "./authority/authority.ts";
@@ -42,8 +41,8 @@ export interface ServiceOptions {
   /** Made by the first start. */
   readonly unlockFile: string;
   readonly listen: ListenAddress;
-  /** Default: SQLite in the data folder. */
-  readonly database?: string;
+  /** URL, as `openDatabase` takes it. */
+  readonly database: string;
   /** For browsers. Default: the service issues itself a certificate. */
   readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
   readonly version: string;
@@ -76,9 +75,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const log = createLog(clock, (line) => options.log(line.trimEnd()));
   await mkdir(options.dataFolder, { recursive: true, mode: 0o700 });
   await using opening = new AsyncDisposableStack();
-  const database = opening.use(
-    await openDatabase(options.database ?? `sqlite:${join(options.dataFolder, "holdfast.sqlite")}`),
-  );
+  const database = opening.use(await openDatabase(options.database));
   const vault = opening.use(await openVaultOf(database, clock, options));
   const parts = await putTogether({ database, vault, clock, log }, options);
   opening.defer(() => parts.end());

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { keyPairFromSeed, signingKeyFromSeed } from "@holdfast/crypto";
 import { isAppError } from "@holdfast/kernel";
 import { openDatabase } from "../src/database/open-database.ts";
-import { makeNewUnlockFile, verifyDatabase } from "../src/secrets/administration.ts";
+import { makeNewUnlockFile, verifyDatabase } from "../src/administration/vault-administration.ts";
 import { createVault, openOrCreateVault } from "../src/secrets/create-vault.ts";
 import { sealSlot } from "../src/secrets/unlock-slots.ts";
 import { forEachDatabase } from "./databases.ts";

@@ -1,10 +1,10 @@
 /** `holdfast serve`: the management service, until it is told to stop; with a worker of its own. */
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { AppError } from "@holdfast/kernel";
 import { startService } from "@holdfast/service";
 import { type CommandCall, EXIT, type Exit } from "../command-call.ts";
 import { parseListen } from "../service-address.ts";
+import { servicePlaces } from "../service-places.ts";
 import { keepWorker } from "../service-worker.ts";
 import { version } from "../version.ts";
 
@@ -12,20 +12,19 @@ const LISTEN_DEFAULT = "127.0.0.1:8443";
 
 export async function run(call: CommandCall): Promise<Exit> {
   const { options, output, signal } = call;
-  const { data, unlockFile } = places(options.text("data"));
+  const { data, unlockFile, database } = servicePlaces(options);
   const listen = parseListen(options.text("listen") ?? LISTEN_DEFAULT);
   const tlsCertificate = options.text("tlsCertificate");
   const tlsKey = options.text("tlsKey");
   if ((tlsCertificate === undefined) !== (tlsKey === undefined)) throw halfCertificate();
-  const database = options.text("database");
   const service = await startService({
     dataFolder: data,
-    unlockFile: options.text("unlockFile") ?? unlockFile,
+    unlockFile,
+    database,
     listen,
     version: version(),
     // Of the service, not of the command: JSON lines, also where the result is for people.
     log: (line) => void process.stderr.write(`${line}\n`),
-    ...(database === undefined ? {} : { database }),
     ...(tlsCertificate === undefined || tlsKey === undefined
       ? {}
       : { tls: { certificateFile: tlsCertificate, keyFile: tlsKey } }),
@@ -48,18 +47,6 @@ export async function run(call: CommandCall): Promise<Exit> {
     await service.stop();
   }
   return EXIT.done;
-}
-
-/** Root's places, or those of the user: XDG Base Directory Specification. */
-function places(given: string | undefined): { readonly data: string; readonly unlockFile: string } {
-  if (process.getuid?.() === 0) {
-    return { data: given ?? "/var/lib/holdfast", unlockFile: "/etc/holdfast/unlock.key" };
-  }
-  const { XDG_DATA_HOME: data = "", XDG_CONFIG_HOME: config = "" } = process.env;
-  return {
-    data: given ?? join(data === "" ? join(homedir(), ".local", "share") : data, "holdfast"),
-    unlockFile: join(config === "" ? join(homedir(), ".config") : config, "holdfast", "unlock.key"),
-  };
 }
 
 async function ended(signal: AbortSignal): Promise<void> {

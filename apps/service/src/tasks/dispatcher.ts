@@ -15,7 +15,7 @@ import { type ChannelHub, createChannelHub } from "../channel/channel-hub.ts";
 import { attachChannels } from "../channel/channel-server.ts";
 import { createOwnProcess, PROCESS_BEAT_MS } from "../channel/processes.ts";
 import type { Database } from "../database/database.ts";
-import { createWakeUp } from "./wake-up.ts";
+import { createWakeUp, type WakeUp } from "./wake-up.ts";
 import { devicesWithTasks, giveOutTo, type GiveOutDependencies } from "./give-out.ts";
 import { giveLease, renewLeases } from "./leases.ts";
 import { endLostRuns } from "./lost-runs.ts";
@@ -68,7 +68,34 @@ export function createDispatcher(dependencies: DispatcherDependencies): Dispatch
     hub.send(deviceId, message);
   });
   const live = createLive(database);
-  const wakeUp = createWakeUp(() => dispatchOnce(work, hub, starts), failed);
+  /** Devices that have become free; all that have tasks are looked for when `isAnyWanted`. */
+  const free = new Set<string>();
+  let isAnyWanted = false;
+  const giveOut = createWakeUp(async () => {
+    const wantsAny = isAnyWanted;
+    const freed = [...free];
+    isAnyWanted = false;
+    // What comes while this waits is wanted anew.
+    free.clear();
+    if (wantsAny) await tellCancelled(work, hub);
+    const devices = wantsAny ? await devicesWithTasks(work, hub.devices()) : freed;
+    await giveToAll(dependencies, work, { hub, starts }, devices);
+  }, failed);
+  const isFree = (deviceId: string): void => {
+    free.add(deviceId);
+    giveOut.now();
+  };
+  const wakeUp: WakeUp = {
+    ...giveOut,
+    now: () => {
+      isAnyWanted = true;
+      giveOut.now();
+    },
+    done: async () => {
+      isAnyWanted = true;
+      await giveOut.done();
+    },
+  };
   const hub: ChannelHub = createChannelHub({
     ...dependencies,
     processId: own.id,
@@ -78,14 +105,18 @@ export function createDispatcher(dependencies: DispatcherDependencies): Dispatch
         for (const start of again) starts.expect(deviceId, start);
         return [...messages, ...again];
       },
-      ready: () => {
-        wakeUp.now();
+      ready: (deviceId) => {
+        isFree(deviceId);
+        tellCancelled(work, hub, deviceId).catch(failed);
       },
       events: async (channel, events) => {
         const hasEnded = await handleEvents(dependencies, starts, channel, events);
-        if (hasEnded) wakeUp.now();
-        if (hasEnded) await live.tell();
-        else live.later();
+        if (!hasEnded) {
+          live.later();
+          return;
+        }
+        isFree(channel.identity.deviceId);
+        await live.tell();
       },
       other: (channel, message) => handleOther(dependencies, progress, channel, message),
     },
@@ -113,8 +144,8 @@ export function createDispatcher(dependencies: DispatcherDependencies): Dispatch
 interface Parts {
   readonly own: ReturnType<typeof createOwnProcess>;
   readonly hub: ChannelHub;
-  readonly wakeUp: ReturnType<typeof createWakeUp>;
-  readonly checkOwners: ReturnType<typeof createWakeUp>;
+  readonly wakeUp: WakeUp;
+  readonly checkOwners: WakeUp;
   readonly due: () => Promise<void>;
 }
 
@@ -203,24 +234,39 @@ function createLive(database: Database): Live {
   };
 }
 
-async function dispatchOnce(
+interface Outlets {
+  readonly hub: ChannelHub;
+  readonly starts: ReturnType<typeof createStarts>;
+}
+
+/** What fails for one device is not in the way of the others. */
+async function giveToAll(
+  { failed, database }: DispatcherDependencies,
   work: GiveOutDependencies,
-  hub: ChannelHub,
-  starts: ReturnType<typeof createStarts>,
+  { hub, starts }: Outlets,
+  devices: readonly string[],
 ): Promise<void> {
-  const connected = hub.devices();
   let isChanged = false;
-  for (const deviceId of await devicesWithTasks(work, connected)) {
-    for (const { run, task } of await giveOutTo(work, deviceId)) {
-      const start = { type: "start", run, task } as const;
-      starts.expect(deviceId, start);
-      hub.send(deviceId, start);
-      isChanged = true;
+  for (const deviceId of devices) {
+    try {
+      for (const { run, task } of await giveOutTo(work, deviceId)) {
+        const start = { type: "start", run, task } as const;
+        starts.expect(deviceId, start);
+        hub.send(deviceId, start);
+        isChanged = true;
+      }
+    } catch (error) {
+      failed(error);
     }
   }
-  for (const { run, deviceId, reason } of await cancelledRuns(work.database.db, connected))
+  if (isChanged) await database.notify("live");
+}
+
+/** Tells devices, or one of them, to end what was cancelled. */
+async function tellCancelled(work: GiveOutDependencies, hub: ChannelHub, only?: string): Promise<void> {
+  const devices = only === undefined ? hub.devices() : new Set([only]);
+  for (const { run, deviceId, reason } of await cancelledRuns(work.database.db, devices))
     hub.send(deviceId, { type: "cancel", run, reason });
-  if (isChanged) await work.database.notify("live");
 }
 
 /** @returns true when the device has become free for another task. */

@@ -6,10 +6,10 @@
 import { systemClock, systemRandomness } from "@holdfast/kernel";
 import { type AuditVerification, verifyAudit } from "../audit/verify-audit.ts";
 import { openDatabase } from "../database/open-database.ts";
-import { openVault, type Unlock } from "./open-vault.ts";
-import { replaceUnlockFile } from "./replace-unlock-file.ts";
-import type { UnlockFilePlace } from "./unlock-file.ts";
-import { type VaultVerification, verifyVault } from "./verify-vault.ts";
+import { openVault, type Unlock } from "../secrets/open-vault.ts";
+import { replaceUnlockFile } from "../secrets/replace-unlock-file.ts";
+import type { UnlockFilePlace } from "../secrets/unlock-file.ts";
+import { type VaultVerification, verifyVault } from "../secrets/verify-vault.ts";
 
 const PORTS = { clock: systemClock, randomness: systemRandomness };
 
