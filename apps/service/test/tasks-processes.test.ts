@@ -245,7 +245,10 @@ forEachDatabase("a full queue", (open) => {
     const started = new Map<string, string[]>();
     const begin = performance.now();
     for (const identity of identities) workOff(await connectAgent(service, identity), started, new Set());
-    await until(async () => (await countStates(service.database))["succeeded"] === taskCount, "the work");
+    await until(async () => {
+      assert.deepEqual(service.failures, []);
+      return (await countStates(service.database))["succeeded"] === taskCount;
+    }, "the work");
     const seconds = (performance.now() - begin) / 1000;
     assert.equal(started.size, taskCount);
     assert([...started.values()].every((runs) => runs.length === 1));

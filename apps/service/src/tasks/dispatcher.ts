@@ -19,6 +19,7 @@ import { createWakeUp, type WakeUp } from "./wake-up.ts";
 import { devicesWithTasks, giveOutTo, type GiveOutDependencies } from "./give-out.ts";
 import { giveLease, renewLeases } from "./leases.ts";
 import { endLostRuns } from "./lost-runs.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { createProgressStore } from "./progress.ts";
 import { cancelledRuns, reconcile } from "./reconcile.ts";
 import { type EventMessage, storeEvents } from "./run-events.ts";
@@ -59,7 +60,8 @@ const SWEEP_MS = 10_000;
 const PROGRESS_MS = 2000;
 const TICK_MS = 1000;
 
-export function createDispatcher(dependencies: DispatcherDependencies): Dispatcher {
+export function createDispatcher(given: DispatcherDependencies): Dispatcher {
+  const dependencies = { ...given, database: oneAtATime(given.database) };
   const { database, clock, failed } = dependencies;
   const own = createOwnProcess(dependencies);
   const work: GiveOutDependencies = { ...dependencies, processId: own.id };
@@ -68,34 +70,7 @@ export function createDispatcher(dependencies: DispatcherDependencies): Dispatch
     hub.send(deviceId, message);
   });
   const live = createLive(database);
-  /** Devices that have become free; all that have tasks are looked for when `isAnyWanted`. */
-  const free = new Set<string>();
-  let isAnyWanted = false;
-  const giveOut = createWakeUp(async () => {
-    const wantsAny = isAnyWanted;
-    const freed = [...free];
-    isAnyWanted = false;
-    // What comes while this waits is wanted anew.
-    free.clear();
-    if (wantsAny) await tellCancelled(work, hub);
-    const devices = wantsAny ? await devicesWithTasks(work, hub.devices()) : freed;
-    await giveToAll(dependencies, work, { hub, starts }, devices);
-  }, failed);
-  const isFree = (deviceId: string): void => {
-    free.add(deviceId);
-    giveOut.now();
-  };
-  const wakeUp: WakeUp = {
-    ...giveOut,
-    now: () => {
-      isAnyWanted = true;
-      giveOut.now();
-    },
-    done: async () => {
-      isAnyWanted = true;
-      await giveOut.done();
-    },
-  };
+  const { wakeUp, isFree } = createGiveOut(dependencies, work, () => ({ hub, starts }));
   const hub: ChannelHub = createChannelHub({
     ...dependencies,
     processId: own.id,
@@ -231,6 +206,50 @@ function createLive(database: Database): Live {
       isLate = true;
     },
     tellWhatIsLate: async () => (isLate ? tell() : undefined),
+  };
+}
+
+interface GiveOut {
+  /** Looks at all devices for which tasks wait. */
+  readonly wakeUp: WakeUp;
+  /** Looks at one that can take another task. */
+  readonly isFree: (deviceId: string) => void;
+}
+
+function createGiveOut(
+  dependencies: DispatcherDependencies,
+  work: GiveOutDependencies,
+  outlets: () => Outlets,
+): GiveOut {
+  const free = new Set<string>();
+  let isAnyWanted = false;
+  const giveOut = createWakeUp(async () => {
+    const { hub } = outlets();
+    const wantsAny = isAnyWanted;
+    const freed = [...free];
+    // What comes while this waits is wanted anew.
+    isAnyWanted = false;
+    free.clear();
+    if (wantsAny) await tellCancelled(work, hub);
+    const devices = wantsAny ? await devicesWithTasks(work, hub.devices()) : freed;
+    await giveToAll(dependencies, work, outlets(), devices);
+  }, dependencies.failed);
+  return {
+    wakeUp: {
+      ...giveOut,
+      now: () => {
+        isAnyWanted = true;
+        giveOut.now();
+      },
+      done: async () => {
+        isAnyWanted = true;
+        await giveOut.done();
+      },
+    },
+    isFree: (deviceId) => {
+      free.add(deviceId);
+      giveOut.now();
+    },
   };
 }
 
