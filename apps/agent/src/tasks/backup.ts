@@ -2,7 +2,13 @@
 import { posix } from "node:path";
 import { AppError, isAppError } from "@holdfast/kernel";
 import type { CatalogueCopy, RepositoryRef, TaskOf } from "@holdfast/protocol";
-import { lateSlots, readConfig, type Repository, storePreparedObjects } from "@holdfast/repository";
+import {
+  lateSlots,
+  type PreparedObject,
+  readConfig,
+  type Repository,
+  storePreparedObjects,
+} from "@holdfast/repository";
 import { backupFiles, type BackupResult, createSelection } from "@holdfast/sources";
 import type { Storage } from "@holdfast/storage";
 import { withHooks } from "../hooks/with-hooks.ts";
@@ -19,6 +25,9 @@ export const backup: TaskRunner<"backup"> = (task, context) =>
     const storage = await context.openStorage(task.repository.storage, use);
     await createIfMissing(storage, task.repository, context);
     const repository = await openTaskRepository(context, storage, task.repository);
+    // Such as that of a recovery kit which is younger than the repository, which has proved to be the task's own.
+    for (const { name, bytes } of lateSlots(objectsOf(task.repository.prepared)))
+      await storage.put(name, bytes);
     const result = await makeCopy(repository, task, paths, context);
     const { filesNew, filesChanged, filesUnchanged, bytesRead, bytesAdded, bytesStored } = result;
     const counts = { filesNew, filesChanged, filesUnchanged, bytesRead, bytesAdded, bytesStored };
@@ -62,7 +71,7 @@ async function createIfMissing(
   { prepared }: RepositoryRef,
   context: TaskContext,
 ): Promise<void> {
-  const objects = prepared.map(({ name, bytes }) => ({ name, bytes: Buffer.from(bytes, "base64") }));
+  const objects = objectsOf(prepared);
   try {
     await readConfig(storage);
   } catch (error) {
@@ -71,10 +80,11 @@ async function createIfMissing(
     if ((await storePreparedObjects(storage, objects)) === "created") {
       context.log("info", `Made the repository in ${storage.location}.`);
     }
-    return;
   }
-  // Such as that of a recovery kit which is younger than the repository.
-  for (const { name, bytes } of lateSlots(objects)) await storage.put(name, bytes);
+}
+
+function objectsOf(prepared: RepositoryRef["prepared"]): readonly PreparedObject[] {
+  return prepared.map(({ name, bytes }) => ({ name, bytes: Buffer.from(bytes, "base64") }));
 }
 
 function catalogueEntry(result: BackupResult, task: TaskOf<"backup">, { host }: TaskContext): CatalogueCopy {
