@@ -150,7 +150,7 @@ forEachDatabase("instant access", (open) => {
       setInstantAccessPolicy(fixture, fixture.actor, false, revision),
       hasCode("ERR_CHANGED_MEANWHILE"),
     );
-    await setInstantAccessPolicy(fixture, fixture.actor, false, undefined);
+    await setInstantAccessPolicy(fixture, fixture.actor, false, revision + 1);
     await assert.rejects(checkInstantAccess(db, COPY), hasCode("ERR_INSTANT_ACCESS_LEVEL"));
   });
 

@@ -147,7 +147,7 @@ forEachDatabase("a plan", (open) => {
     const { plan } = await addPlan(fixture);
     assert.deepEqual(plan.warnings, []);
     const mac = await fixture.addDevice(["cbc"]);
-    const changed = await changePlan(fixture, fixture.actor, plan.id, { devices: [mac] }, undefined);
+    const changed = await changePlan(fixture, fixture.actor, plan.id, { devices: [mac] }, plan.revision);
     assert.deepEqual(
       changed.warnings.map(({ code, device }) => [code, device]),
       [["ERR_METHOD_UNSUPPORTED", mac]],

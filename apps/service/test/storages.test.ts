@@ -110,8 +110,10 @@ forEachDatabase("a storage", (open) => {
   test("moves to another host only with its secrets typed again, or with others", async () => {
     await using fixture = await catalogue(await open());
     const { id } = await addSftp(fixture);
-    const change = (fields: StorageChange): Promise<StorageView> =>
-      changeStorage(fixture, fixture.actor, id, fields, undefined);
+    const change = async (fields: StorageChange): Promise<StorageView> => {
+      const { revision } = await findStorage(fixture.database.db, id);
+      return changeStorage(fixture, fixture.actor, id, fields, revision);
+    };
     const location = "sftp://backup@evil/srv";
     await assert.rejects(change({ location }), hasCode("ERR_CONFIRMATION"));
     await assert.rejects(
@@ -132,11 +134,11 @@ forEachDatabase("a storage", (open) => {
 
   test("does not hand a kept secret over under another name either", async () => {
     await using fixture = await catalogue(await open());
-    const { id, secrets } = await addSftp(fixture);
+    const { id, secrets, revision } = await addSftp(fixture);
     const passphrase = secrets["password"] ?? "";
     const change = { location: "sftp://backup@evil/srv", secrets: { passphrase } };
     await assert.rejects(
-      changeStorage(fixture, fixture.actor, id, change, undefined),
+      changeStorage(fixture, fixture.actor, id, change, revision),
       hasCode("ERR_CONFIRMATION"),
     );
   });

@@ -18,7 +18,7 @@ import type { Db, Transaction } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
 import { prepareFor, type RepositoryDependencies } from "../repositories/repositories.ts";
 import { findStorage } from "../storages/storage-rows.ts";
-import { checkRevision } from "../storages/storages.ts";
+import { checkRevision } from "../http/conditions.ts";
 import { encryptionOfPlan, findPlan, type PlanRow, retriesOf, showPlan } from "./plan-rows.ts";
 import { setDevices } from "./plan-times.ts";
 

@@ -83,6 +83,7 @@ function editRoutes(dependencies: Dependencies): AnyRoute[] {
       right: "plans.edit",
       params: byId,
       body: planChange,
+      edits: true,
       answer: plan,
       handle: ({ actor, params, body, ifMatch }) =>
         changePlan(dependencies, signedIn(actor), params.id, body, ifMatch),

@@ -12,7 +12,7 @@ import { findCopy } from "../copies/copy-rows.ts";
 import type { Database, Db } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
 import { encryptionOf } from "../repositories/repositories.ts";
-import { checkRevision } from "../storages/storages.ts";
+import { checkRevision } from "../http/conditions.ts";
 
 export interface PolicyDependencies {
   readonly database: Database;

@@ -35,6 +35,7 @@ export function policyRoutes(dependencies: PolicyDependencies): AnyRoute[] {
       tag: TAG,
       right: "service.operate",
       body: instantAccessPolicy,
+      edits: true,
       answer: instantAccessPolicyView,
       handle: ({ actor, body, ifMatch }) =>
         setInstantAccessPolicy(dependencies, signedIn(actor), body.highLevelAllowed, ifMatch),

@@ -93,6 +93,7 @@ function editRoutes(dependencies: Dependencies): AnyRoute[] {
       right: "storages.edit",
       params: byId,
       body: storageChange,
+      edits: true,
       answer: storage,
       handle: ({ actor, params, body, ifMatch }) =>
         changeStorage(dependencies, signedIn(actor), params.id, body, ifMatch),

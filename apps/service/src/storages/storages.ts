@@ -7,6 +7,7 @@ import { AppError, type Clock, newId } from "@holdfast/kernel";
 import type { NewStorage, StorageChange, StorageView } from "@holdfast/protocol";
 import { type AuditLog, userActor } from "../audit/audit.ts";
 import type { Database, Db, Transaction } from "../database/database.ts";
+import { checkRevision } from "../http/conditions.ts";
 import type { Actor } from "../http/route.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { checkLocation, recipientOf } from "./location.ts";
@@ -146,11 +147,4 @@ async function checkSecrets(db: Db, secrets: Readonly<Record<string, string>>): 
       remedy: "Add it there first, as a password; encryption keys do not open storages.",
     });
   }
-}
-
-export function checkRevision(row: { readonly revision: number }, ifMatch: number | undefined): void {
-  if (ifMatch === undefined || ifMatch === row.revision) return;
-  throw new AppError("ERR_CHANGED_MEANWHILE", "Somebody else has changed this meanwhile.", {
-    remedy: "Load it again, and repeat your change.",
-  });
 }
