@@ -286,6 +286,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
       { flags: "--service URL", text: "the service's address, such as https://backup.example.com:8443" },
       { flags: "--code CODE", text: "the single-use code that the service gave for this device" },
       { flags: "--name NAME", text: "what the device is called; without it the machine's name" },
+      { flags: "--proxy URL", text: "HTTP proxy on the way to the service; without it HTTPS_PROXY" },
       AGENT_STATE,
     ],
     load: () => import("./commands/agent-enroll.ts"),
@@ -303,6 +304,13 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "say which device this machine is",
     options: [AGENT_STATE],
     load: () => import("./commands/agent-status.ts"),
+  },
+  {
+    name: "agent definition",
+    operands: [],
+    summary: "print what runs the agent as a service of this system: systemd, launchd or Windows",
+    options: [AGENT_STATE],
+    load: () => import("./commands/agent-definition.ts"),
   },
   {
     name: "admin backup",

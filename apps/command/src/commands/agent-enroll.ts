@@ -15,12 +15,14 @@ export async function run({ options, output, signal }: CommandCall): Promise<Exi
   }
   const state = options.text("state");
   const name = options.text("name") ?? hostname();
+  const proxy = options.text("proxy");
   const { device } = await enroll({
     service,
     code,
     name,
     signal,
     ...(state === undefined ? {} : { stateDir: state }),
+    ...(proxy === undefined ? {} : { proxy }),
   });
   output.text(`This machine is now the device ${name} (${device}).`);
   output.text("Start its agent with: holdfast agent run");

@@ -30,7 +30,11 @@ const CAPABILITIES: Readonly<Record<TaskKind, Capability | undefined>> = {
 
 /** Undefined where every object is checked without a key. */
 function capabilityOf(task: TaskRow): Capability | undefined {
-  if (task.kind === "verify" && !taskInputs.verify.parse(JSON.parse(task.input)).readData) return undefined;
+  if (task.kind === "verify") {
+    const { readData, copies } = taskInputs.verify.parse(JSON.parse(task.input));
+    // What a copy refers to shows to a key only.
+    if (!readData && copies.length === 0) return undefined;
+  }
   return CAPABILITIES[kindOf(task)];
 }
 
