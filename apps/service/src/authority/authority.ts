@@ -17,12 +17,8 @@ import {
   issueClientCertificate,
   issueServerCertificate,
   openIssuer,
+  type ServerNames,
 } from "./certificates.ts";
-
-export interface ServerNames {
-  readonly dns: readonly string[];
-  readonly addresses: readonly string[];
-}
 
 export interface Authority {
   /** PEM. */

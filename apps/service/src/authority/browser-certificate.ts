@@ -8,8 +8,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import type { Clock } from "@holdfast/kernel";
 import type { Database, Db } from "../database/database.ts";
 import type { ValueName, Vault } from "../secrets/vault.ts";
-import type { ServerNames } from "./authority.ts";
-import { type IssuedCertificate, RENEW_BEFORE_MS } from "./certificates.ts";
+import { type IssuedCertificate, RENEW_BEFORE_MS, type ServerNames } from "./certificates.ts";
 
 export type ServerCertificate = IssuedCertificate & {
   /** PEM, PKCS #8. */

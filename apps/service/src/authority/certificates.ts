@@ -32,6 +32,11 @@ export interface Times {
   readonly randomness: Randomness;
 }
 
+export interface ServerNames {
+  readonly dns: readonly string[];
+  readonly addresses: readonly string[];
+}
+
 /** Who signs. */
 export interface Issuer {
   readonly certificate: x509.X509Certificate;
@@ -80,7 +85,7 @@ export async function openIssuer(privateKey: Uint8Array, certificate: Uint8Array
 /** A certificate for a server with these DNS names and addresses, and a new key that is kept nowhere else. */
 export async function issueServerCertificate(
   issuer: Issuer,
-  names: { readonly dns: readonly string[]; readonly addresses: readonly string[] },
+  names: ServerNames,
   times: Times,
 ): Promise<IssuedCertificate & { readonly key: string }> {
   const keys = await crypto.subtle.generateKey(KEY_ALGORITHM, true, ["sign", "verify"]);

@@ -4,7 +4,7 @@
  * @module
  */
 import { isIP } from "node:net";
-import type { ServerNames } from "./authority.ts";
+import type { ServerNames } from "./certificates.ts";
 
 const DNS_NAME =
   /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/iu;

@@ -9,8 +9,8 @@ import { createServer, type Server } from "node:https";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import type { Clock } from "@holdfast/kernel";
 import { AGENT_SERVER_NAME } from "@holdfast/protocol";
-import type { Authority, ServerNames } from "./authority.ts";
-import { RENEW_BEFORE_MS } from "./certificates.ts";
+import type { Authority } from "./authority.ts";
+import { RENEW_BEFORE_MS, type ServerNames } from "./certificates.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 15_000;
 const CHECK_MS = 3600 * 1000;

@@ -54,41 +54,45 @@ export interface ChannelHub {
 }
 
 export function createChannelHub(dependencies: HubDependencies): ChannelHub {
-  const { clock, database, processId, handlers, failed } = dependencies;
+  const { clock, database, handlers, failed } = dependencies;
   /** All, with those that have not said `hello`. */
   const open = new Set<Channel>();
   const ready = new Map<string, Channel>();
   /** How many channels of a device are between `hello` and `welcome`. */
-  const connecting = new Map<string, number>();
+  const connecting = createCounts();
   /** When {@link ChannelHub.storeSeen} was called last. */
   let storedAt = clock.monotonic();
+  /** When the database was told that the device is at this channel. */
+  const connectedAt = new WeakMap<Channel, number>();
   let isStopping = false;
 
+  const takeOff = async (channel: Channel): Promise<void> => {
+    const at = connectedAt.get(channel);
+    if (at !== undefined) await disconnect(dependencies, channel.identity.deviceId, at);
+  };
   const hello = async (channel: Channel, message: Hello): Promise<void> => {
     const { deviceId } = channel.identity;
-    connecting.set(deviceId, (connecting.get(deviceId) ?? 0) + 1);
+    connecting.add(deviceId);
     try {
-      const problem = await connectDevice(dependencies, channel.identity, message);
-      if (problem !== undefined) {
-        channel.close(CLOSE_CODES[problem], `The ${problem} of the device does not allow this.`);
+      const connected = await connectDevice(dependencies, channel.identity, message);
+      if (typeof connected === "string") {
+        channel.close(CLOSE_CODES[connected], REASONS[connected]);
         return;
       }
+      connectedAt.set(channel, connected);
       const following = await handlers.connected(deviceId, message);
       const before = ready.get(deviceId);
       if (!channel.isOpen() || (before !== undefined && before.number > channel.number)) {
-        channel.close(CLOSE_CODES.replaced, "A newer channel has replaced this one.");
+        channel.close(CLOSE_CODES.replaced, REPLACED);
         return;
       }
-      before?.close(CLOSE_CODES.replaced, "A newer channel has replaced this one.");
+      before?.close(CLOSE_CODES.replaced, REPLACED);
       ready.set(deviceId, channel);
-      channel.send({ type: "welcome", device: deviceId, heartbeatMs: BEAT_MS, leaseMs: LEASE_MS });
-      for (const next of following) channel.send(next);
+      sendWelcome(channel, following);
     } finally {
-      const left = (connecting.get(deviceId) ?? 1) - 1;
-      if (left === 0) connecting.delete(deviceId);
-      else connecting.set(deviceId, left);
+      connecting.remove(deviceId);
       // It was closed meanwhile, or could not be reconciled: nobody else takes the device off.
-      if (left === 0 && !ready.has(deviceId)) await disconnect(database, deviceId, processId);
+      if (!connecting.has(deviceId) && !ready.has(deviceId)) await takeOff(channel);
     }
     handlers.ready(deviceId);
     // Another process may have an older channel.
@@ -101,7 +105,7 @@ export function createChannelHub(dependencies: HubDependencies): ChannelHub {
     if (ready.get(deviceId) !== channel) return;
     ready.delete(deviceId);
     if (isStopping || connecting.has(deviceId)) return;
-    disconnect(database, deviceId, processId).catch(failed);
+    takeOff(channel).catch(failed);
   };
 
   return {
@@ -110,14 +114,11 @@ export function createChannelHub(dependencies: HubDependencies): ChannelHub {
         socket.close(CLOSE_CODES.stopping, "The service stops.");
         return;
       }
-      const { events, other } = handlers;
-      open.add(openChannel(socket, identity, { hello, events, other, closed, failed, clock }));
+      open.add(openChannel(socket, identity, { ...handlers, hello, closed, failed, clock }));
     },
     devices: () => new Set(ready.keys()),
     send: (deviceId, message) => ready.get(deviceId)?.send(message),
-    cutSilent: () => {
-      cutSilent(open, clock);
-    },
+    cutSilent: () => cutSilent(open, clock),
     checkOwners: () => checkOwners(dependencies, ready),
     storeSeen: () => {
       const since = storedAt;
@@ -132,12 +133,52 @@ export function createChannelHub(dependencies: HubDependencies): ChannelHub {
   };
 }
 
-async function disconnect(database: Database, deviceId: string, processId: string): Promise<void> {
+const REPLACED = "A newer channel has replaced this one.";
+
+function sendWelcome(channel: Channel, following: readonly ServiceMessage[]): void {
+  const device = channel.identity.deviceId;
+  channel.send({ type: "welcome", device, heartbeatMs: BEAT_MS, leaseMs: LEASE_MS });
+  for (const next of following) channel.send(next);
+}
+
+interface Counts {
+  readonly add: (key: string) => void;
+  readonly remove: (key: string) => void;
+  readonly has: (key: string) => boolean;
+}
+
+function createCounts(): Counts {
+  const counts = new Map<string, number>();
+  return {
+    add: (key) => {
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    },
+    remove: (key) => {
+      const left = (counts.get(key) ?? 0) - 1;
+      if (left > 0) counts.set(key, left);
+      else counts.delete(key);
+    },
+    has: (key) => counts.has(key),
+  };
+}
+
+const REASONS = {
+  disabled: "The device was disabled or removed.",
+  certificate: "The certificate was replaced by a newer one.",
+} as const;
+
+/** Unless the device has come back meanwhile, to this process or another one. */
+async function disconnect(
+  { database, processId }: HubDependencies,
+  deviceId: string,
+  connectedAt: number,
+): Promise<void> {
   await database.db
     .updateTable("devices")
     .set({ process_id: null })
     .where("id", "=", deviceId)
     .where("process_id", "=", processId)
+    .where("connected_at", "=", connectedAt)
     .execute();
   await database.notify("live");
 }
@@ -168,8 +209,7 @@ async function checkOwners(
       if (row === undefined || row.disabled === 1)
         channel?.close(CLOSE_CODES.disabled, "The device was disabled or removed.");
       else if (row.process_id === null) channel?.close(GOING_AWAY, "Connect again.");
-      else if (row.process_id !== processId)
-        channel?.close(CLOSE_CODES.replaced, "A newer channel has replaced this one.");
+      else if (row.process_id !== processId) channel?.close(CLOSE_CODES.replaced, REPLACED);
     }
   }
 }

@@ -16,12 +16,12 @@ export interface HelloDependencies {
   readonly processId: string;
 }
 
-/** @returns why the channel must end, if it must. */
+/** @returns when it was connected, by the service's clock; or why the channel must end. */
 export async function connectDevice(
   dependencies: HelloDependencies,
   identity: ClientIdentity,
   hello: Hello,
-): Promise<"disabled" | "certificate" | undefined> {
+): Promise<number | "disabled" | "certificate"> {
   const { database, clock, processId } = dependencies;
   return database.transaction(async (transaction) => {
     const device = await transaction
@@ -33,6 +33,7 @@ export async function connectDevice(
     if (identity.serial === device.next_certificate_serial)
       await adoptCertificate(dependencies, transaction, identity);
     else if (identity.serial !== device.certificate_serial) return "certificate";
+    const now = clock.now();
     await transaction
       .updateTable("devices")
       .set({
@@ -40,12 +41,12 @@ export async function connectDevice(
         platform: JSON.stringify(hello.platform),
         methods: JSON.stringify(hello.methods),
         process_id: processId,
-        connected_at: clock.now(),
-        seen_at: clock.now(),
+        connected_at: now,
+        seen_at: now,
       })
       .where("id", "=", identity.deviceId)
       .execute();
-    return undefined;
+    return now;
   });
 }
 
