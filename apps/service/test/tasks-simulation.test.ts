@@ -186,9 +186,11 @@ async function checkEnd(service: TestService, ids: readonly string[]): Promise<v
         .orderBy("number")
         .execute();
       if (run.state === "failed") continue;
+      // Of a run that was given up only the success is stored that came to light later.
+      const numbers = events.map(({ number }) => number).slice(0, -1);
       assert.deepEqual(
-        events.map(({ number }) => number),
-        events.map((_, at) => at + 1),
+        numbers,
+        numbers.map((_, at) => at + 1),
         `${run.id} has gaps`,
       );
     }
