@@ -21,6 +21,8 @@ export interface Catalogue extends AsyncDisposable {
   readonly actor: Actor;
   readonly audited: readonly AuditEntry[];
   readonly queued: readonly NewTask[];
+  /** Ids of tasks that were asked to end. */
+  readonly cancelled: readonly string[];
   readonly addDevice: (methods?: readonly string[], worker?: boolean) => Promise<string>;
   readonly addSecret: (kind: "password" | "encryption-key", value: string) => Promise<string>;
 }
@@ -31,6 +33,7 @@ export async function catalogue(database: Database): Promise<Catalogue> {
   const clock = testClock();
   const audited: AuditEntry[] = [];
   const queued: NewTask[] = [];
+  const cancelled: string[] = [];
   return {
     database,
     vault,
@@ -38,6 +41,7 @@ export async function catalogue(database: Database): Promise<Catalogue> {
     randomness: PORTS.randomness,
     audited,
     queued,
+    cancelled,
     audit: {
       append: async (_, entry) => {
         audited.push(entry);
@@ -48,7 +52,9 @@ export async function catalogue(database: Database): Promise<Catalogue> {
         queued.push(task);
         return newId("task");
       },
-      requestCancel: async () => {},
+      requestCancel: async (_, taskId) => {
+        cancelled.push(taskId);
+      },
     },
     actor: {
       userId: newId("user"),

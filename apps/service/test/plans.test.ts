@@ -168,10 +168,15 @@ forEachDatabase("a plan", (open) => {
     await assert.rejects(attempt(secret), hasCode("ERR_SECRET_DISABLED"));
   });
 
-  test("is deleted without its repository", async () => {
+  test("is deleted without its repository, and its tasks are cancelled", async () => {
     await using fixture = await catalogue(await open());
-    const { plan } = await addPlan(fixture);
+    const { plan, device } = await addPlan(fixture);
+    const { db } = fixture.database;
+    const task = { ...openTask(plan, device), id: "task_1", state: "queued" as const };
+    const ended = { ...task, id: "task_2", state: "succeeded" as const };
+    await db.insertInto("tasks").values([task, ended]).execute();
     await deletePlan(fixture, fixture.actor, plan.id);
+    assert.deepEqual(fixture.cancelled, ["task_1"]);
     await findRepository(fixture.database.db, plan.repository);
     await assert.rejects(deletePlan(fixture, fixture.actor, plan.id), hasCode("ERR_NOT_FOUND"));
   });

@@ -19,6 +19,8 @@ import type { Actor } from "../http/route.ts";
 import { prepareFor, type RepositoryDependencies } from "../repositories/repositories.ts";
 import { findStorage } from "../storages/storage-rows.ts";
 import { checkRevision } from "../http/conditions.ts";
+import { cancelTasksOfPlan } from "../tasks/revocation.ts";
+import type { TaskQueue } from "../tasks/task-kinds.ts";
 import { encryptionOfPlan, findPlan, type PlanRow, retriesOf, showPlan } from "./plan-rows.ts";
 import { setDevices } from "./plan-times.ts";
 
@@ -140,23 +142,25 @@ export async function clonePlan(
   );
 }
 
-/** Its copies stay; so do the repository and its keys. */
+/** Its copies stay; so do the repository and its keys. What waits or runs of it is cancelled. */
 export async function deletePlan(
-  { database, audit }: PlanDependencies,
+  { database, audit, queue }: PlanDependencies & { readonly queue: TaskQueue },
   actor: Actor,
   id: string,
 ): Promise<void> {
   await database.transaction(async (transaction) => {
     const { name } = await findPlan(transaction, id);
+    const tasks = await cancelTasksOfPlan(queue, transaction, id, `The plan ${name} was deleted.`);
     await transaction.deleteFrom("plan_devices").where("plan_id", "=", id).execute();
     await transaction.deleteFrom("plans").where("id", "=", id).execute();
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "plan.delete",
       subject: { kind: "plan", id },
-      details: { name },
+      details: { name, cancelled: tasks },
     });
   });
+  await database.notify("tasks");
 }
 
 function columnsOf(
