@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -43,6 +43,7 @@ if (values.report) console.log(renderTables(positionals.flatMap(readRecords)));
 else await measureStorages();
 
 async function measureStorages(): Promise<void> {
+  mkdirSync(values.dir, { recursive: true });
   const work = mkdtempSync(join(values.dir, "holdfast-bench-"));
   process.once("exit", () => rmSync(work, { recursive: true, force: true }));
   // The servers keep their files where everybody's temporary ones are; www-data has to get there.
