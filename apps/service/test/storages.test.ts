@@ -143,6 +143,23 @@ forEachDatabase("a storage", (open) => {
     );
   });
 
+  test("keeps nothing secret in clear", async () => {
+    await using fixture = await catalogue(await open());
+    for (const name of ["password", "privateKey", "sas", "sessionToken", "anything"]) {
+      const given = {
+        name: "x",
+        description: "",
+        location: "/x",
+        identity: { [name]: "value" },
+        secrets: {},
+      };
+      await assert.rejects(createStorage(fixture, fixture.actor, given), (error) => {
+        assert(isAppError(error, "ERR_USAGE"));
+        return error.subject === name && !error.message.includes("value");
+      });
+    }
+  });
+
   test("has a name of its own and only passwords as secrets", async () => {
     await using fixture = await catalogue(await open());
     await addSftp(fixture);

@@ -12,6 +12,19 @@ import type { Vault } from "../secrets/vault.ts";
 import type { Exposure } from "../tasks/task-kinds.ts";
 import { identityOf, type StorageRow, secretsOf } from "./storage-rows.ts";
 
+/** What may lie beside a storage in clear; everything else of its credentials belongs in the Password Manager. */
+const IDENTITY: ReadonlySet<string> = new Set(["user", "domain", "accessKeyId", "account", "keyFile"]);
+
+/** @throws AppError `ERR_USAGE` naming the credential, never its value. */
+export function checkIdentity(identity: Readonly<Record<string, string>>): void {
+  const secret = Object.keys(identity).find((name) => !IDENTITY.has(name));
+  if (secret === undefined) return;
+  throw new AppError("ERR_USAGE", `The credential ${secret} of a storage is not kept in clear.`, {
+    subject: secret,
+    remedy: "Add it to the Password Manager, and name it under `secrets`.",
+  });
+}
+
 export interface LeasedCredentials {
   readonly credentials: Readonly<Record<string, string>>;
   readonly exposures: readonly Exposure[];

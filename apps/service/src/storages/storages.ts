@@ -11,7 +11,7 @@ import { checkRevision } from "../http/conditions.ts";
 import type { Actor } from "../http/route.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { checkLocation, recipientOf } from "./location.ts";
-import { checkConfirmation } from "./storage-credentials.ts";
+import { checkConfirmation, checkIdentity } from "./storage-credentials.ts";
 import { findStorage, type StorageRow, secretsOf, showStorage } from "./storage-rows.ts";
 
 export interface StorageDependencies {
@@ -28,6 +28,7 @@ export async function createStorage(
   given: NewStorage,
 ): Promise<StorageView> {
   checkLocation(given.location);
+  checkIdentity(given.identity);
   const id = newId("sto", clock);
   return database.transaction(async (transaction) => {
     await checkName(transaction, given.name, id);
@@ -65,6 +66,7 @@ export async function changeStorage(
   ifMatch: number | undefined,
 ): Promise<StorageView> {
   if (change.location !== undefined) checkLocation(change.location);
+  if (change.identity !== undefined) checkIdentity(change.identity);
   return database.transaction(async (transaction) => {
     const row = await findStorage(transaction, id);
     checkRevision(row, ifMatch);
