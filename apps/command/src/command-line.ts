@@ -15,7 +15,11 @@ export interface ParsedLine {
   readonly options: GivenOptions;
 }
 
-const GROUPS: Readonly<Record<string, string>> = { key: "the keys that open a repository" };
+const GROUPS: Readonly<Record<string, string>> = {
+  key: "the keys that open a repository",
+  agent: "this machine as a device of a service",
+  admin: "the service itself, on its own machine",
+};
 
 /**
  * Reads the arguments. Help goes to `write`, and undefined is returned: there is nothing to run.
