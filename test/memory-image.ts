@@ -70,6 +70,16 @@ function usedRanges(processId: number): readonly Range[] {
   return ranges;
 }
 
+/** What was given back since the ranges were listed holds nothing any more. */
+function readMapped(file: number, block: Buffer, offset: number, length: number, position: number): number {
+  try {
+    return readSync(file, block, offset, length, position);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EIO") return 0;
+    throw error;
+  }
+}
+
 /** Looks for values in a stream of blocks, also where one begins in a block and ends in the next. */
 class Search {
   readonly #values: Values;
@@ -90,7 +100,7 @@ class Search {
 
   /** @returns how much was read. */
   read(file: number, position: number, length: number): number {
-    const read = readSync(file, this.#block, this.#kept, length, position);
+    const read = readMapped(file, this.#block, this.#kept, length, position);
     const held = this.#block.subarray(0, this.#kept + read);
     for (const [name, value] of Object.entries(this.#values)) {
       if (!this.#found.has(name) && held.includes(value)) this.#found.add(name);

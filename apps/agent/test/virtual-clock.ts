@@ -24,7 +24,7 @@ export class VirtualClock implements Clock {
     return new Promise((resolve, reject) => {
       const abort = (): void => {
         this.#sleepers.delete(sleeper);
-        reject(new Error("aborted"));
+        reject(signal?.reason instanceof Error ? signal.reason : new Error("aborted"));
       };
       const wake = (): void => {
         signal?.removeEventListener("abort", abort);

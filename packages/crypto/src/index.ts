@@ -22,7 +22,7 @@ export {
   stretchPassphrase,
 } from "./passphrase.ts";
 export { hashPassword, isHashOutdated, verifyPassword } from "./password-hash.ts";
-export { BOX_OVERHEAD_BYTES, openBox, sealBox } from "./sealed-box.ts";
+export { BOX_OVERHEAD_BYTES, openBox, openSecretBox, sealBox } from "./sealed-box.ts";
 export { secretBuffer, SecretBytes } from "./secret.ts";
 export {
   SIGNATURE_BYTES,

@@ -4,7 +4,7 @@
  * @module
  */
 import { AppError, type Randomness } from "@holdfast/kernel";
-import { BOX_OVERHEAD_BYTES, openBox, sealBox } from "./sealed-box.ts";
+import { BOX_OVERHEAD_BYTES, openSecretBox, sealBox } from "./sealed-box.ts";
 import { decapsulate, encapsulate, KEM_CIPHERTEXT_BYTES } from "./x-wing.ts";
 
 /** Bytes that sealing to a public key adds to the plaintext. */
@@ -52,7 +52,7 @@ export function openWithPrivateKey(
   }
   const sharedSecret = decapsulate(seed, sealed.subarray(0, KEM_CIPHERTEXT_BYTES), what);
   try {
-    return openBox(sharedSecret, context, sealed.subarray(KEM_CIPHERTEXT_BYTES), what);
+    return openSecretBox(sharedSecret, context, sealed.subarray(KEM_CIPHERTEXT_BYTES), what);
   } finally {
     sharedSecret.fill(0);
   }

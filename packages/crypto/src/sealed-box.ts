@@ -11,9 +11,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { createCipheriv, createDecipheriv, timingSafeEqual } from "node:crypto";
+import { createCipheriv, createDecipheriv, type DecipherGCM, timingSafeEqual } from "node:crypto";
 import { AppError, type Randomness, systemRandomness } from "@holdfast/kernel";
 import { deriveKey } from "./hkdf.ts";
+import { secretBuffer } from "./secret.ts";
 
 const KEY_BYTES = 32;
 const SALT_BYTES = 32;
@@ -51,13 +52,53 @@ export function sealBox(
 }
 
 /**
- * Opens what {@link sealBox} made.
+ * Opens what {@link sealBox} made. For what is not secret in itself; {@link openSecretBox} is for keys.
  *
  * @param what names the box in errors.
  * @throws AppError `ERR_KEY_WRONG` when the box was not sealed with this key and context, or its first 64 bytes were
  * changed (the two look the same); `ERR_DAMAGED` when its ciphertext was changed or it is too short.
  */
 export function openBox(key: Uint8Array, context: Uint8Array, sealed: Uint8Array, what: string): Buffer {
+  return open(key, context, sealed, what, (decipher, ciphertext) => decipher.update(ciphertext));
+}
+
+/**
+ * As {@link openBox}, for keys and other secrets: what the caller gets is the only copy in memory, and can be overwritten.
+ *
+ * @throws AppError as {@link openBox} does.
+ */
+export function openSecretBox(
+  key: Uint8Array,
+  context: Uint8Array,
+  sealed: Uint8Array,
+  what: string,
+): Buffer {
+  return open(key, context, sealed, what, updateSecret);
+}
+
+/**
+ * Node decrypts into memory that is a block too long, copies the result and frees the first without overwriting it. Of a
+ * piece this short nothing is left there: the allocator keeps two pointers of its own in what is free (glibc, malloc_chunk).
+ */
+const SECRET_PIECE_BYTES = 16;
+
+function updateSecret(decipher: DecipherGCM, ciphertext: Uint8Array): Buffer {
+  const secret = secretBuffer(ciphertext.length);
+  for (let at = 0; at < ciphertext.length; at += SECRET_PIECE_BYTES) {
+    const piece = decipher.update(ciphertext.subarray(at, at + SECRET_PIECE_BYTES));
+    secret.set(piece, at);
+    piece.fill(0);
+  }
+  return secret;
+}
+
+function open(
+  key: Uint8Array,
+  context: Uint8Array,
+  sealed: Uint8Array,
+  what: string,
+  update: (decipher: DecipherGCM, ciphertext: Uint8Array) => Buffer,
+): Buffer {
   if (sealed.length < BOX_OVERHEAD_BYTES) throw damaged(what, "it is too short");
   const derived = deriveBox(key, sealed.subarray(0, SALT_BYTES), context);
   try {
@@ -67,7 +108,20 @@ export function openBox(key: Uint8Array, context: Uint8Array, sealed: Uint8Array
         remedy: "Check that the key belongs to it.",
       });
     }
-    return decrypt(derived.subarray(0, KEY_BYTES), context, sealed.subarray(HEADER_BYTES), what);
+    const body = sealed.subarray(HEADER_BYTES);
+    const decipher = createDecipheriv("aes-256-gcm", derived.subarray(0, KEY_BYTES), NONCE, {
+      authTagLength: TAG_BYTES,
+    });
+    decipher.setAAD(context);
+    decipher.setAuthTag(body.subarray(-TAG_BYTES));
+    const plaintext = update(decipher, body.subarray(0, -TAG_BYTES));
+    try {
+      decipher.final();
+    } catch {
+      plaintext.fill(0);
+      throw damaged(what, "its authentication tag does not match");
+    }
+    return plaintext;
   } finally {
     derived.fill(0);
   }
@@ -79,21 +133,6 @@ function deriveBox(key: Uint8Array, salt: Uint8Array, context: Uint8Array): Buff
   contextLength.writeUInt32LE(context.length, 0);
   const info = Buffer.concat([LABEL, contextLength, context]);
   return deriveKey(key, salt, info, KEY_BYTES + COMMITMENT_BYTES);
-}
-
-function decrypt(boxKey: Uint8Array, context: Uint8Array, body: Uint8Array, what: string): Buffer {
-  const length = body.length - TAG_BYTES;
-  const decipher = createDecipheriv("aes-256-gcm", boxKey, NONCE, { authTagLength: TAG_BYTES });
-  decipher.setAAD(context);
-  decipher.setAuthTag(body.subarray(length));
-  const plaintext = decipher.update(body.subarray(0, length));
-  try {
-    decipher.final();
-  } catch {
-    plaintext.fill(0);
-    throw damaged(what, "its authentication tag does not match");
-  }
-  return plaintext;
 }
 
 function damaged(what: string, reason: string): AppError {

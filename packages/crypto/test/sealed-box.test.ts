@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isAppError, type Randomness } from "@holdfast/kernel";
-import { BOX_OVERHEAD_BYTES, openBox, sealBox } from "../src/index.ts";
+import { BOX_OVERHEAD_BYTES, openBox, openSecretBox, sealBox } from "../src/index.ts";
 import { ascii, bytesUpTo, flipped, hex, repeated } from "./bytes.ts";
 import { formatVectors } from "./vectors.ts";
 
@@ -32,6 +32,7 @@ test("what is sealed opens, and two boxes of the same secret differ everywhere",
       const sealed = sealBox(KEY, context, plaintext);
       assert.equal(sealed.length, plaintext.length + BOX_OVERHEAD_BYTES);
       assert.ok(openBox(KEY, context, sealed, "it").equals(plaintext));
+      assert.ok(openSecretBox(KEY, context, sealed, "it").equals(plaintext));
       const other = sealBox(KEY, context, plaintext);
       assert.ok(!other.subarray(0, 32).equals(sealed.subarray(0, 32)));
       assert.ok(!other.subarray(32, 64).equals(sealed.subarray(32, 64)));
@@ -58,7 +59,9 @@ test("every changed byte is refused: salt and commitment as a wrong key, the res
   const sealed = sealBox(KEY, CONTEXT, PLAINTEXT);
   for (let at = 0; at < sealed.length; at += 1) {
     const code = at < 64 ? "ERR_KEY_WRONG" : "ERR_DAMAGED";
-    assert.throws(() => openBox(KEY, CONTEXT, flipped(sealed, at, at % 8), "Slot 1"), refusedWith(code));
+    const changed = flipped(sealed, at, at % 8);
+    assert.throws(() => openBox(KEY, CONTEXT, changed, "Slot 1"), refusedWith(code));
+    assert.throws(() => openSecretBox(KEY, CONTEXT, changed, "Slot 1"), refusedWith(code));
   }
 });
 

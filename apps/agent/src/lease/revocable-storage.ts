@@ -7,17 +7,28 @@
 import { type AppError, type Clock, systemClock } from "@holdfast/kernel";
 import type { ByteRange, ObjectInfo, PutOptions, Storage, StorageCapabilities } from "@holdfast/storage";
 
+export interface RevocableOptions {
+  /** Of the run: nothing waits for its turn any longer when it is aborted. */
+  readonly signal?: AbortSignal;
+  /** What may be stored on average; no limit when undefined. */
+  readonly bytesPerSecond?: number | undefined;
+  readonly clock?: Clock;
+}
+
 export class RevocableStorage implements Storage {
   readonly location: string;
   readonly capabilities: StorageCapabilities;
   readonly #storage: Storage;
   readonly #pace: Pace | undefined;
+  readonly #revoked = new AbortController();
+  readonly #ended: AbortSignal;
   #reason: AppError | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @param bytesPerSecond what may be stored on average; no limit when undefined. */
-  constructor(storage: Storage, bytesPerSecond?: number, clock: Clock = systemClock) {
+  constructor(storage: Storage, { signal, bytesPerSecond, clock = systemClock }: RevocableOptions = {}) {
     this.#storage = storage;
+    this.#ended =
+      signal === undefined ? this.#revoked.signal : AbortSignal.any([signal, this.#revoked.signal]);
     this.location = storage.location;
     this.capabilities = storage.capabilities;
     this.#pace = bytesPerSecond === undefined ? undefined : new Pace(bytesPerSecond, clock);
@@ -26,11 +37,12 @@ export class RevocableStorage implements Storage {
   /** From now on every call fails with this reason, and what is under way is given up. */
   revoke(reason: AppError): void {
     this.#reason ??= reason;
+    this.#revoked.abort(this.#reason);
     void this.#close().catch(() => undefined);
   }
 
   async put(name: string, bytes: Uint8Array, options?: PutOptions): Promise<"created" | "exists"> {
-    await this.#pace?.wait(bytes.length, options?.signal);
+    await this.#pace?.wait(bytes.length, this.#ended);
     return this.#use().put(name, bytes, options);
   }
 
@@ -87,7 +99,7 @@ class Pace {
     this.#clock = clock;
   }
 
-  async wait(bytes: number, signal: AbortSignal | undefined): Promise<void> {
+  async wait(bytes: number, signal: AbortSignal): Promise<void> {
     const now = this.#clock.monotonic();
     const begin = Math.max(now, this.#freeMs);
     this.#freeMs = begin + bytes / this.#bytesPerMs;

@@ -104,7 +104,7 @@ function newContext(
       credentials: leases.sourceOf(ref.id),
       onRefused: () => leases.refused(),
     });
-    const storage = new RevocableStorage(opened, bytesPerSecond, clock);
+    const storage = new RevocableStorage(opened, { signal, bytesPerSecond, clock });
     storages.push(storage);
     // Aborted while it was being opened: nobody would revoke it.
     if (signal.aborted) storage.revoke(asAppError(signal.reason));

@@ -8,7 +8,7 @@ import {
   type Argon2Parameters,
   KEM_PUBLIC_KEY_BYTES,
   keyPairFromSeed,
-  openBox,
+  openSecretBox,
   openWithPrivateKey,
   sealBox,
   sealToPublicKey,
@@ -105,14 +105,14 @@ export function openSlot(vaultId: Uint8Array, row: SlotRow, secret: SlotSecret):
 function openSlotBox(vaultId: Uint8Array, row: SlotRow, secret: SlotSecret, what: string): Buffer {
   if (row.kind !== secret.kind) throw wrongKey(what);
   if (secret.kind === "file") {
-    return openBox(secret.key, slotContext(vaultId, row.id, "file"), row.box, what);
+    return openSecretBox(secret.key, slotContext(vaultId, row.id, "file"), row.box, what);
   }
   if (secret.kind === "recovery") {
     return openWithPrivateKey(secret.seed, slotContext(vaultId, row.id, "recovery"), row.box, what);
   }
   const { salt, cost } = parametersOf(row, what);
   using key = new SecretBytes(stretchPassphrase(secret.passphrase, salt, cost));
-  return openBox(key.bytes, passphraseContext(vaultId, row.id, salt, cost), row.box, what);
+  return openSecretBox(key.bytes, passphraseContext(vaultId, row.id, salt, cost), row.box, what);
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openBox } from "@holdfast/crypto";
+import { openSecretBox } from "@holdfast/crypto";
 import { AppError, isAppError } from "@holdfast/kernel";
 
 export const VAULT_KEY_BYTES = 32;
@@ -11,7 +11,7 @@ export const VAULT_KEY_BYTES = 32;
 /** @throws AppError `ERR_VAULT_DAMAGED` naming `what`. */
 export function openVaultBox(key: Uint8Array, context: Uint8Array, box: Uint8Array, what: string): Buffer {
   try {
-    return openBox(key, context, box, what);
+    return openSecretBox(key, context, box, what);
   } catch (error) {
     if (isAppError(error))
       throw vaultDamaged(what, "does not open: it was changed, or comes from another place");

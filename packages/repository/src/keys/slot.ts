@@ -8,6 +8,7 @@ import {
   checkArgon2Parameters,
   keyPairFromSeed,
   openBox,
+  openSecretBox,
   openWithPrivateKey,
   sealBox,
   sealToPublicKey,
@@ -135,7 +136,7 @@ export function openSlot(slot: Slot, key: SlotKey, name: string): Buffer | undef
   if (slot.kind === "passphrase" && key.kind === "passphrase") {
     const stretched = stretchPassphrase(key.passphrase, slot.salt, slot.parameters);
     try {
-      return checkRoot(openBox(stretched, slot.front, slot.rootBox, `The key slot ${name}`));
+      return checkRoot(openSecretBox(stretched, slot.front, slot.rootBox, `The key slot ${name}`));
     } finally {
       stretched.fill(0);
     }
