@@ -1,6 +1,6 @@
 /** A certificate authority as the service has one, made with another implementation than the agent's. */
 // oxlint-disable-next-line import/no-unassigned-import -- it only has to be there before the next one
-import "./reflect-metadata.ts";
+import "reflect-metadata";
 import { randomBytes } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { AGENT_SERVER_NAME, authorityPin } from "@holdfast/protocol";

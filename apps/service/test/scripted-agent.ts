@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { request as httpsRequest } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
 // oxlint-disable-next-line import/no-unassigned-import -- it only has to be there before the next one
-import "../src/authority/reflect-metadata.ts";
+import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import {
   AGENT_SERVER_NAME,

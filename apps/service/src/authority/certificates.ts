@@ -4,7 +4,7 @@
  * @module
  */
 // oxlint-disable-next-line import/no-unassigned-import -- it only has to be there before the next one
-import "./reflect-metadata.ts";
+import "reflect-metadata";
 import { createPublicKey } from "node:crypto";
 import * as x509 from "@peculiar/x509";
 import { AppError, type Clock, type Randomness } from "@holdfast/kernel";
