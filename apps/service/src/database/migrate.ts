@@ -8,6 +8,7 @@ import { type Migration, Migrator } from "kysely/migration";
 import type { Database, Db } from "./database.ts";
 import { isUnreachable } from "./failures.ts";
 import { createTables } from "./migrations/0001-create-tables.ts";
+import { addProposals } from "./migrations/0006-proposals.ts";
 
 export interface ServiceMigration {
   /** Number only: a file may be renamed, the name in the database not. */
@@ -16,7 +17,10 @@ export interface ServiceMigration {
 }
 
 /** In order, which never changes: append. */
-export const MIGRATIONS: readonly ServiceMigration[] = [{ name: "0001", up: createTables }];
+export const MIGRATIONS: readonly ServiceMigration[] = [
+  { name: "0001", up: createTables },
+  { name: "0006", up: addProposals },
+];
 
 const MIGRATION_TABLE = "schema_migrations";
 const MIGRATION_LOCK_TABLE = "schema_migrations_lock";

@@ -69,6 +69,35 @@ export interface SecretsTable {
   readonly revision: number;
 }
 
+/** A new value of a password while it is tested; the value is the vault's `proposal` of this id as long as it is open. */
+export interface SecretProposalsTable {
+  readonly id: string;
+  readonly secret_id: string;
+  /** Version that it would replace. */
+  readonly base_version: number;
+  readonly state: "open" | "accepted" | "discarded" | "expired";
+  readonly created_at: number;
+  readonly created_by: string;
+  readonly expires_at: number;
+  readonly ended_at: number | null;
+}
+
+/** The test of a proposal at one place where the password is used. */
+export interface SecretProposalTestsTable {
+  readonly proposal_id: string;
+  readonly use_kind: string;
+  readonly use_id: string;
+  readonly use_name: string;
+  /** To whom the value is shown, such as a storage's location: it goes nowhere else. */
+  readonly place: string;
+  /** Of a device. */
+  readonly task_id: string | null;
+  /** `task`: as the task is. */
+  readonly state: "task" | "running" | "succeeded" | "failed" | "untested";
+  /** JSON or null. */
+  readonly error: string | null;
+}
+
 /** Which device was ever given which version of what; rows stay. */
 export interface SecretExposuresTable {
   readonly id: string;
@@ -114,6 +143,8 @@ export interface UsersTable {
   readonly totp_pending_version: number | null;
   /** Step of the last code that was taken: it is not taken again. */
   readonly totp_last_step: Generated<number>;
+  /** seal(V, `head`, `totp`, user and `totp_version`); null: no second factor. */
+  readonly totp_head_box: Generated<Buffer | null>;
   readonly disabled: Flag;
   readonly created_at: number;
   readonly revision: number;
@@ -398,6 +429,8 @@ export interface Tables {
   readonly keyring_terms: KeyringTermsTable;
   readonly vault_values: VaultValuesTable;
   readonly secrets: SecretsTable;
+  readonly secret_proposals: SecretProposalsTable;
+  readonly secret_proposal_tests: SecretProposalTestsTable;
   readonly secret_exposures: SecretExposuresTable;
   readonly audit_rows: AuditRowsTable;
   readonly audit_checkpoints: AuditCheckpointsTable;
