@@ -17,6 +17,7 @@ import { run } from "./shell.ts";
 import { type MachineRecord, renderTables, type StorageRecord } from "./storages/figures.ts";
 import { azure } from "./storages/azure.ts";
 import { rcloneVersion } from "./storages/rclone.ts";
+import { resticVersion } from "./storages/restic.ts";
 import { s3 } from "./storages/s3.ts";
 import { type Client, type Kind, kindNames, type Place } from "./storages/service.ts";
 import { sftp, sshVersion } from "./storages/sftp.ts";
@@ -159,6 +160,7 @@ function describeMachine(bytes: number, latencyMs: number): MachineRecord {
     rclone: rcloneVersion(),
     curl: curlVersion(),
     smbclient: smbVersion(),
+    restic: resticVersion(),
   };
   const known = Object.entries(versions).flatMap(([name, version]) =>
     version === undefined ? [] : [[name, version] as const],

@@ -1,8 +1,9 @@
-/** Azurite, over TLS, against rclone; both log in with a shared access signature of the container. */
+/** Azurite, over TLS, against rclone and restic; all log in with a shared access signature of the container. */
 import { startAzureServer } from "../../packages/storage/test/servers/azure-server.ts";
 import { holdfastClient } from "./holdfast-client.ts";
-import { rcloneClient } from "./rclone.ts";
-import type { Kind } from "./service.ts";
+import { rcloneClient, rcloneEnvironment } from "./rclone.ts";
+import { resticOverRclone } from "./restic.ts";
+import { type Kind, present } from "./service.ts";
 
 export const azure: Kind = {
   name: "azure",
@@ -19,12 +20,15 @@ export const azure: Kind = {
         const endpoint = server.endpoint(port);
         const settings = `account=${account}&endpoint=${endpoint}&ca=${encodeURIComponent(caFile)}`;
         const own = holdfastClient(`azure://${container}/${folder}?${settings}`, { sas });
-        const peer = rcloneClient(
-          `${container}/${folder}-rclone`,
+        const rclone = rcloneEnvironment(
           { TYPE: "azureblob", SAS_URL: `${endpoint}/${container}?${sas}` },
           caFile,
         );
-        return peer === undefined ? [own] : [own, peer];
+        return present([
+          own,
+          rcloneClient(`${container}/${folder}-rclone`, rclone),
+          resticOverRclone(`${container}/${folder}-restic`, rclone),
+        ]);
       },
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };

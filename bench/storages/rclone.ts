@@ -3,17 +3,14 @@ import { tryRun, run } from "../shell.ts";
 import type { Command } from "../measure.ts";
 import type { Client } from "./service.ts";
 
-/** Undefined, with a word why, when there is no rclone. */
-export function rcloneClient(
-  remote: string,
+export type RcloneEnvironment = Readonly<Record<string, string>>;
+
+/** Makes a remote with the name `peer`. */
+export function rcloneEnvironment(
   settings: Readonly<Record<string, string>>,
   caFile: string,
-): Client | undefined {
-  if (tryRun("rclone", ["version"]) === undefined) {
-    console.error("rclone is left out: the package rclone is missing");
-    return undefined;
-  }
-  const env = {
+): RcloneEnvironment {
+  return {
     ...Object.fromEntries(
       Object.entries(settings).map(([name, value]) => [`RCLONE_CONFIG_PEER_${name}`, value] as const),
     ),
@@ -22,6 +19,14 @@ export function rcloneClient(
     // Amazon's library in it does not bear both.
     AWS_CA_BUNDLE: "",
   };
+}
+
+/** Undefined, with a word why, when there is no rclone. */
+export function rcloneClient(remote: string, env: RcloneEnvironment): Client | undefined {
+  if (tryRun("rclone", ["version"]) === undefined) {
+    console.error("rclone is left out: the package rclone is missing");
+    return undefined;
+  }
   const command = (...args: readonly string[]): Command => ({ program: "rclone", args, env });
   return {
     name: "rclone",

@@ -1,9 +1,10 @@
-/** The object gateway of Ceph, over TLS, against rclone. */
+/** The object gateway of Ceph, over TLS, against rclone and restic. */
 import { makeBucket } from "../../packages/storage/test/servers/s3-bucket.ts";
 import { missingS3Programs, startS3Server } from "../../packages/storage/test/servers/s3-server.ts";
 import { holdfastClient } from "./holdfast-client.ts";
-import { rcloneClient } from "./rclone.ts";
-import type { Kind } from "./service.ts";
+import { rcloneClient, rcloneEnvironment } from "./rclone.ts";
+import { resticClient } from "./restic.ts";
+import { type Kind, present } from "./service.ts";
 
 const BUCKET = "holdfast-bench";
 
@@ -24,8 +25,7 @@ export const s3: Kind = {
         const endpoint = `https://127.0.0.1:${String(reached)}`;
         const settings = `region=default&endpoint=${endpoint}&ca=${encodeURIComponent(server.caFile)}`;
         const url = `s3://${BUCKET}/${folder}?${settings}`;
-        const peer = rcloneClient(
-          `${BUCKET}/${folder}-rclone`,
+        const rclone = rcloneEnvironment(
           {
             TYPE: "s3",
             PROVIDER: "Ceph",
@@ -35,8 +35,19 @@ export const s3: Kind = {
           },
           server.caFile,
         );
-        const own = holdfastClient(url, { accessKeyId, secretAccessKey });
-        return peer === undefined ? [own] : [own, peer];
+        return present([
+          holdfastClient(url, { accessKeyId, secretAccessKey }),
+          rcloneClient(`${BUCKET}/${folder}-rclone`, rclone),
+          resticClient({
+            repository: `s3:${endpoint}/${BUCKET}/${folder}-restic`,
+            env: {
+              AWS_ACCESS_KEY_ID: accessKeyId,
+              AWS_SECRET_ACCESS_KEY: secretAccessKey,
+              AWS_DEFAULT_REGION: "default",
+            },
+            options: () => ["--cacert", server.caFile, "--option", "s3.bucket-lookup=path"],
+          }),
+        ]);
       },
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };

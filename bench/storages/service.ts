@@ -36,3 +36,8 @@ export interface Kind {
   readonly missing: () => string | undefined;
   start(folder: string): Promise<Service>;
 }
+
+/** Those that are to be had. */
+export function present(clients: readonly (Client | undefined)[]): readonly Client[] {
+  return clients.filter((client) => client !== undefined);
+}

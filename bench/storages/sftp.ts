@@ -1,4 +1,4 @@
-/** OpenSSH's server against its own client. */
+/** OpenSSH's server against its own client and restic. */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
@@ -7,7 +7,8 @@ import { sshdMissing, startSftpServer } from "../../packages/storage/test/server
 import type { Command } from "../measure.ts";
 import { tryRun } from "../shell.ts";
 import { holdfastClient } from "./holdfast-client.ts";
-import type { Client, Kind } from "./service.ts";
+import { resticClient } from "./restic.ts";
+import { type Client, type Kind, present } from "./service.ts";
 
 export const sftp: Kind = {
   name: "sftp",
@@ -25,11 +26,22 @@ export const sftp: Kind = {
         const url = `sftp://${user}@127.0.0.1:${String(port)}${server.folder}/${folder}?fingerprint=${fingerprint}`;
         const own = holdfastClient(url, { keyFile: server.keyFile });
         if (tryRun("ssh", ["-V"]) === undefined) {
-          console.error("sftp is left out: the package openssh-client is missing");
+          console.error("sftp and restic are left out: the package openssh-client is missing");
           return [own];
         }
-        const peer = { port, user, keyFile: server.keyFile, hostKey: server.hostKey };
-        return [own, sftpClient(`${server.folder}/${folder}-sftp`, peer)];
+        const login = { port, user, keyFile: server.keyFile, hostKey: server.hostKey };
+        return present([
+          own,
+          sftpClient(`${server.folder}/${folder}-sftp`, login),
+          resticClient({
+            repository: `sftp:${user}@127.0.0.1:${server.folder}/${folder}-restic`,
+            env: {},
+            options: (scratch) => {
+              const place = ["-p", String(port), `${user}@127.0.0.1`, "-s", "sftp"];
+              return ["--option", `sftp.command=ssh ${[...sshOptions(scratch, login), ...place].join(" ")}`];
+            },
+          }),
+        ]);
       },
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };
@@ -43,16 +55,20 @@ interface Login {
   readonly hostKey: readonly [string, string];
 }
 
-function sftpClient(remote: string, { port, user, keyFile, hostKey }: Login): Client {
+/** Of OpenSSH's programs. */
+function sshOptions(scratch: string, { port, keyFile, hostKey }: Login): readonly string[] {
+  const hosts = join(scratch, "known_hosts");
+  writeFileSync(hosts, `[127.0.0.1]:${String(port)} ${hostKey.join(" ")}\n`);
+  const options = [`UserKnownHostsFile=${hosts}`, "StrictHostKeyChecking=yes", "IdentitiesOnly=yes"];
+  return ["-F", "none", "-i", keyFile, ...options.flatMap((option) => ["-o", option])];
+}
+
+function sftpClient(remote: string, login: Login): Client {
   const batch = (scratch: string, ...lines: readonly string[]): Command => {
     const file = join(scratch, "batch");
-    const hosts = join(scratch, "known_hosts");
     writeFileSync(file, `${lines.join("\n")}\n`);
-    writeFileSync(hosts, `[127.0.0.1]:${String(port)} ${hostKey.join(" ")}\n`);
-    const options = [`UserKnownHostsFile=${hosts}`, "StrictHostKeyChecking=yes", "IdentitiesOnly=yes"];
-    const login = ["-F", "none", "-i", keyFile, ...options.flatMap((option) => ["-o", option])];
-    const place = ["-P", String(port), `${user}@127.0.0.1`];
-    return { program: "sftp", args: ["-q", "-b", file, ...login, ...place], env: {} };
+    const place = ["-P", String(login.port), `${login.user}@127.0.0.1`];
+    return { program: "sftp", args: ["-q", "-b", file, ...sshOptions(scratch, login), ...place], env: {} };
   };
   return {
     name: "sftp",

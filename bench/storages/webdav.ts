@@ -1,4 +1,4 @@
-/** Apache's WebDAV, over TLS, against rclone and curl. */
+/** Apache's WebDAV, over TLS, against rclone, curl and restic. */
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startWebdavServer, webdavServerMissing } from "../../packages/storage/test/servers/webdav-server.ts";
@@ -6,8 +6,9 @@ import type { Command } from "../measure.ts";
 import { tryRun } from "../shell.ts";
 import { listTree } from "../tree.ts";
 import { holdfastClient } from "./holdfast-client.ts";
-import { obscured, rcloneClient } from "./rclone.ts";
-import type { Client, Kind } from "./service.ts";
+import { obscured, rcloneClient, rcloneEnvironment } from "./rclone.ts";
+import { resticOverRclone } from "./restic.ts";
+import { type Client, type Kind, present } from "./service.ts";
 
 const USER = "alice";
 const PASSWORD = "first secret";
@@ -25,14 +26,16 @@ export const webdav: Kind = {
       clients(port, name) {
         const url = `${server.url(name, port)}?ca=${encodeURIComponent(caFile)}`;
         const base = `https://127.0.0.1:${String(port)}`;
-        const rclone = rcloneClient(
-          `${name}-rclone`,
+        const rclone = rcloneEnvironment(
           { TYPE: "webdav", VENDOR: "other", URL: base, USER, PASS: obscured(PASSWORD) },
           caFile,
         );
-        const own = holdfastClient(url, { user: USER, password: PASSWORD });
-        const peers = [rclone, curlClient(`${base}/${name}-curl/`, caFile)];
-        return [own, ...peers.filter((peer) => peer !== undefined)];
+        return present([
+          holdfastClient(url, { user: USER, password: PASSWORD }),
+          rcloneClient(`${name}-rclone`, rclone),
+          curlClient(`${base}/${name}-curl/`, caFile),
+          resticOverRclone(`${name}-restic`, rclone),
+        ]);
       },
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     };
