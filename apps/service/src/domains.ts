@@ -14,6 +14,8 @@ import { liveRoutes } from "./http/live.ts";
 import type { AnyRoute } from "./http/route.ts";
 import { repositoryRoutes } from "./maintenance/routes.ts";
 import { createTaskKinds } from "./operations/index.ts";
+import { type Outbound, outboundOf } from "./outbound/outbound.ts";
+import { outboundRoutes } from "./outbound/routes.ts";
 import { planRoutes } from "./plans/routes.ts";
 import { policyRoutes } from "./policies/routes.ts";
 import { secretRoutes } from "./secrets/routes.ts";
@@ -37,9 +39,13 @@ export interface DomainPorts {
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly passwords: PasswordWork;
+  /** Default: what the policy `outbound` allows. */
+  readonly outbound?: Outbound;
 }
 
 export interface Domains extends DomainPorts {
+  /** The one way by which the service itself calls others. */
+  readonly outbound: Outbound;
   readonly kinds: TaskKinds;
   readonly queue: TaskQueue;
 }
@@ -52,7 +58,7 @@ export function createDomains(ports: DomainPorts): Domains {
   };
   const kinds = createTaskKinds({ ...ports, queue: later });
   const queue = createTaskQueue({ ...ports, kinds });
-  return { ...ports, kinds, queue };
+  return { ...ports, outbound: ports.outbound ?? outboundOf(ports.database), kinds, queue };
 }
 
 export function routesOf(domains: Domains): AnyRoute[] {
@@ -75,6 +81,7 @@ export function routesOf(domains: Domains): AnyRoute[] {
     ...repositoryRoutes(domains),
     ...copyRoutes(domains),
     ...policyRoutes(domains),
+    ...outboundRoutes(domains),
     ...auditRoutes(domains),
     ...liveRoutes(domains),
   ];

@@ -85,6 +85,8 @@ export const RIGHTS_OF_OPERATIONS: Readonly<Record<string, Right | "public" | "s
   readInstantAccessPolicy: "copies.read",
   setInstantAccessPolicy: "service.operate",
   readInstantAccess: "copies.read",
+  readOutboundPolicy: "service.operate",
+  setOutboundPolicy: "service.operate",
   listAudit: "audit.read",
   verifyAudit: "audit.read",
   watch: "signed-in",

@@ -147,6 +147,10 @@ export const ERROR_CODES = {
   ERR_SETUP: refused,
   ERR_PASSWORD_WEAK: refused,
   ERR_LAST_ADMINISTRATOR: refused,
+  /** The service itself does not call this address, or not in this way: the policy `outbound`. */
+  ERR_OUTBOUND_REFUSED: refused,
+  /** What the service itself called does not answer, or not as it should. */
+  ERR_OUTBOUND_FAILED: { exit: 6, retryable: true },
   ERR_DATABASE_NEWER: refused,
   ERR_DATABASE_UNREACHABLE: { exit: 1, retryable: true },
   ERR_DATABASE_BUSY: { exit: 1, retryable: true },

@@ -11,6 +11,7 @@ export * from "./api/audit.ts";
 export * from "./api/common.ts";
 export * from "./api/copies.ts";
 export * from "./api/devices.ts";
+export * from "./api/outbound.ts";
 export * from "./api/passkeys.ts";
 export * from "./api/plans.ts";
 export * from "./api/policies.ts";
