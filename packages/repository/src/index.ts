@@ -121,7 +121,16 @@ export { type PlacedSegment, readSegments, type SegmentedFile } from "./tree/con
 export { ENTRY_LIMITS, type Entry, type FileEntry, type HardLink, type Xattr } from "./tree/entry.ts";
 export type { EncodedEntries } from "./tree/entry-batch.ts";
 export { decodeEntry, encodeEntry } from "./tree/entry-codec.ts";
+export { compareEntries, type EntryChange } from "./tree/compare-entries.ts";
 export { compareTrees, type Difference } from "./tree/compare-trees.ts";
+export {
+  comparePaths,
+  findInTrees,
+  type FindInTreesOptions,
+  type FoundInTrees,
+  type FoundPaths,
+  keepingNodes,
+} from "./tree/find-in-trees.ts";
 export { compareDirectories, isWithin, type Key } from "./tree/order.ts";
 export type { Section } from "./tree/page.ts";
 export { joinPath, keyOf, showPath } from "./tree/paths.ts";

@@ -10,6 +10,8 @@ export { takeEnvironmentSecret } from "./posix/environment-secret.ts";
 export { endedProcesses, ownProcess } from "./posix/process-identity.ts";
 export {
   dumpFile,
+  readContent,
+  type ReadContentOptions,
   type RestoreNotice,
   type RestoreProgress,
   type RestoreRequest,
@@ -18,6 +20,10 @@ export {
 } from "./files-restore/index.ts";
 export { hasPattern, includePatterns } from "./selection/include-patterns.ts";
 export { createInclusion, type Inclusion } from "./selection/inclusion.ts";
+export { createNameMatcher, createTextMatcher } from "./selection/name-matcher.ts";
+export { createPathInclusion, unionOf } from "./selection/path-inclusion.ts";
+export { archiveBytes, type ArchiveForm } from "./archive/archive.ts";
+export type { ArchiveEntry } from "./archive/archive-entry.ts";
 export { type GlobPattern, parseGlob } from "./selection/glob-pattern.ts";
 export { baseName, type PathText, pathText } from "./selection/path-text.ts";
 export { createSelection, type Selection, type SelectionOptions } from "./selection/selection.ts";

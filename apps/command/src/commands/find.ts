@@ -1,10 +1,10 @@
 /** `holdfast find`: in which copies there is something by a name. */
 import { findEntries } from "@holdfast/repository";
+import { createNameMatcher } from "@holdfast/sources";
 import { type CommandCall, EXIT, type Exit, operand } from "../command-call.ts";
 import { warnOfDamaged } from "../copy-listing.ts";
 import { accessForReading } from "../copy-reading.ts";
 import { entryFields, entryLine } from "../entry-text.ts";
-import { createNameMatcher } from "../name-matcher.ts";
 import { printable } from "../output/printable.ts";
 import { formatCount, formatTime } from "../output/quantity.ts";
 

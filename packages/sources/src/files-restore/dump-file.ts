@@ -40,22 +40,61 @@ export async function* dumpFile(
   using reader = await openCopyReader(repository, { signal });
   const entry = await lookup(reader.readRecord, copy.table.root, path);
   if (entry?.kind !== "file") throw notAFile(path, entry === undefined);
-  yield* contentOf(reader, entry, signal);
+  yield* readContent(reader, entry, options);
 }
 
-async function* contentOf(
-  reader: CopyReader,
-  { content, size }: FileEntry,
-  signal: AbortSignal | undefined,
+export interface ReadContentOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** The first byte wanted. */
+  readonly from?: number | undefined;
+  /** Behind the last byte wanted. */
+  readonly to?: number | undefined;
+}
+
+/**
+ * The bytes of a file, or of a part of it; only the chunks that it takes are read.
+ *
+ * @throws AppError `ERR_DAMAGED` at the first chunk that is, `ERR_CANCELLED`.
+ */
+export async function* readContent(
+  reader: Pick<CopyReader, "readRecord" | "readChunk">,
+  entry: FileEntry,
+  { from = 0, to = entry.size, signal }: ReadContentOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  let offset = from;
+  for await (const { at, bytes } of contentFrom(reader, entry, { from, to, signal })) {
+    const piece = bytes.subarray(Math.max(0, offset - at), Math.max(0, to - at));
+    offset += piece.length;
+    if (piece.length > 0) yield piece;
+  }
+}
+
+interface PlacedBytes {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
+async function* contentFrom(
+  reader: Pick<CopyReader, "readRecord" | "readChunk">,
+  { content, size }: FileEntry,
+  {
+    from,
+    to,
+    signal,
+  }: { readonly from: number; readonly to: number; readonly signal: AbortSignal | undefined },
+): AsyncGenerator<PlacedBytes, void, undefined> {
   if (content.form === "empty") return;
   if (content.form === "inline") {
-    yield content.bytes;
+    yield { at: 0, bytes: content.bytes };
     return;
   }
   const started: { readonly placed: PlacedSegment; readonly chunk: Promise<Buffer | undefined> }[] = [];
-  const segments = readSegments({ size, content }, reader.readRecord, signal === undefined ? {} : { signal });
+  const segments = readSegments({ size, content }, reader.readRecord, {
+    from,
+    ...(signal === undefined ? {} : { signal }),
+  });
   for await (const placed of segments) {
+    if (placed.offset >= to) break;
     const { segment } = placed;
     const chunk = segment.kind === "data" ? reader.readChunk(segment.id) : Promise.resolve(undefined);
     // A failure is reported when its turn comes, or not at all when the caller stops before.
@@ -68,18 +107,19 @@ async function* contentOf(
   for (const { placed, chunk } of started) yield* bytesOf(placed, await chunk);
 }
 
-function* bytesOf({ segment }: PlacedSegment, chunk: Buffer | undefined): Generator<Uint8Array> {
+function* bytesOf({ segment, offset }: PlacedSegment, chunk: Buffer | undefined): Generator<PlacedBytes> {
   if (chunk !== undefined) {
     if (chunk.length !== segment.length) {
       throw new AppError("ERR_DAMAGED", "A chunk has another length than the copy says.", {
         remedy: "Run `holdfast verify --read-data` to learn which copies are touched.",
       });
     }
-    yield chunk;
+    yield { at: offset, bytes: chunk };
     return;
   }
   for (let left = segment.length; left > 0; left -= ZEROS.length) {
-    yield ZEROS.subarray(0, Math.min(left, ZEROS.length));
+    const bytes = ZEROS.subarray(0, Math.min(left, ZEROS.length));
+    yield { at: offset + segment.length - left, bytes };
   }
 }
 
