@@ -18,6 +18,7 @@ import { type Outbound, outboundOf } from "./outbound/outbound.ts";
 import { outboundRoutes } from "./outbound/routes.ts";
 import { planRoutes } from "./plans/routes.ts";
 import { policyRoutes } from "./policies/routes.ts";
+import type { OwnPasswordDependencies } from "./secrets/own-password.ts";
 import { secretRoutes } from "./secrets/routes.ts";
 import { USES_BY_DOMAINS } from "./secrets/secret-uses.ts";
 import type { OpenedVault } from "./secrets/vault-of-keys.ts";
@@ -27,7 +28,7 @@ import { cancelTasksWithSecret } from "./tasks/revocation.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import type { TaskKinds, TaskQueue } from "./tasks/task-kinds.ts";
 import { createTaskQueue } from "./tasks/task-queue.ts";
-import { checkOwnPassword } from "./users/own-password.ts";
+import { requireOwnPassword } from "./users/own-password.ts";
 import type { PasswordWork } from "./users/password-work.ts";
 import { userRoutes } from "./users/routes.ts";
 
@@ -62,18 +63,20 @@ export function createDomains(ports: DomainPorts): Domains {
 }
 
 export function routesOf(domains: Domains): AnyRoute[] {
-  const checkPassword = (userId: string, password: string): Promise<boolean> =>
-    checkOwnPassword(domains, userId, password);
+  const ownPassword: OwnPasswordDependencies = {
+    ...domains,
+    requireOwnPassword: (actor, password, what) => requireOwnPassword(domains, actor, password, what),
+  };
   return [
     ...userRoutes(domains),
     ...secretRoutes({
       ...domains,
+      ...ownPassword,
       findUses: USES_BY_DOMAINS,
-      checkPassword,
       endLeases: (transaction, id) =>
         cancelTasksWithSecret(domains.queue, transaction, id, "A secret that it was given was disabled."),
     }),
-    ...vaultRoutes({ ...domains, checkPassword }),
+    ...vaultRoutes({ ...domains, ...ownPassword }),
     ...storageRoutes(domains),
     ...deviceRoutes(domains),
     ...planRoutes(domains),

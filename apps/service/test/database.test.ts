@@ -158,7 +158,7 @@ forEachDatabase("database", (open) => {
     const url = await open.newUrl();
     await (await openDatabase(url))[Symbol.asyncDispose]();
     const failing = {
-      name: "0002",
+      name: "9999",
       up: async (db: Database["db"]) => {
         await sql`create table half (id text)`.execute(db);
         await sql`create table half (id text)`.execute(db);
@@ -174,7 +174,7 @@ forEachDatabase("database", (open) => {
 
   test("an older program refuses a newer database", async () => {
     const url = await open.newUrl();
-    const newer = { name: "0002", up: async () => {} };
+    const newer = { name: "9999", up: async () => {} };
     await (await openDatabase(url, { migrations: [...MIGRATIONS, newer] }))[Symbol.asyncDispose]();
     await assert.rejects(openDatabase(url), (error) => isAppError(error, "ERR_DATABASE_NEWER"));
   });

@@ -12,6 +12,7 @@ import { findSecret } from "../src/secrets/secret-rows.ts";
 import { USES_BY_DOMAINS } from "../src/secrets/secret-uses.ts";
 import { openCurrentValue } from "../src/secrets/secret-values.ts";
 import { createSecret, type SecretDependencies } from "../src/secrets/secrets.ts";
+import { withinAttempts } from "../src/users/own-password.ts";
 import type { OpenTestDatabase } from "./databases.ts";
 import { testClock, type TestClock, type VaultFixture, vaultFixture } from "./vault-fixture.ts";
 
@@ -50,7 +51,13 @@ export async function fixtureOf(
     clock,
     randomness: systemRandomness,
     findUses: USES_BY_DOMAINS,
-    checkPassword: async (userId, password) => userId === ACTOR.userId && password === OWN_PASSWORD,
+    requireOwnPassword: (actor, password, what) =>
+      withinAttempts(
+        { database, audit, clock },
+        actor,
+        what,
+        async () => actor.userId === ACTOR.userId && password === OWN_PASSWORD,
+      ),
     ...change,
   };
   return { base, dependencies, clock, [Symbol.asyncDispose]: () => base[Symbol.asyncDispose]() };

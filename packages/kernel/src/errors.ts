@@ -123,6 +123,8 @@ export const ERROR_CODES = {
   ERR_REVISION_NEEDED: { exit: 2, retryable: false },
   /** The person's own password, asked again, was wrong. */
   ERR_PASSWORD_WRONG: refused,
+  /** The person has no password here, and has to sign in at the provider again first. */
+  ERR_FRESH_SIGN_IN_NEEDED: refused,
   ERR_TOO_MANY_ATTEMPTS: { exit: 7, retryable: true },
   ERR_RECOVERY_KIT: refused,
   /** No device that could carry this out is known or online. */

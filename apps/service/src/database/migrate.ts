@@ -8,6 +8,7 @@ import { type Migration, Migrator } from "kysely/migration";
 import type { Database, Db } from "./database.ts";
 import { isUnreachable } from "./failures.ts";
 import { createTables } from "./migrations/0001-create-tables.ts";
+import { addSingleSignOn } from "./migrations/0002-single-sign-on.ts";
 import { addProposals } from "./migrations/0006-proposals.ts";
 
 export interface ServiceMigration {
@@ -19,6 +20,7 @@ export interface ServiceMigration {
 /** In order, which never changes: append. */
 export const MIGRATIONS: readonly ServiceMigration[] = [
   { name: "0001", up: createTables },
+  { name: "0002", up: addSingleSignOn },
   { name: "0006", up: addProposals },
 ];
 

@@ -19,7 +19,6 @@ import type { KitConfirmation, NewKit } from "@holdfast/protocol";
 import { userActor } from "../audit/audit.ts";
 import type { Database } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
-import { requireOwnPassword } from "./own-password.ts";
 import { kitPublicKey, type PendingKit, pendingKitOf, sealSlot, type SlotRow } from "./unlock-slots.ts";
 import { openVaultBox } from "./vault-boxes.ts";
 import { vaultContext } from "./vault-context.ts";
@@ -41,7 +40,7 @@ export async function makeRecoveryKit(
   password: string,
 ): Promise<NewKit> {
   const { database, vault, audit, randomness, clock } = dependencies;
-  await requireOwnPassword(dependencies, actor, password, "recovery-kit.make");
+  await dependencies.requireOwnPassword(actor, password, "recovery-kit.make");
   using seed = new SecretBytes(randomness(secretBuffer(KEM_SEED_BYTES)));
   const publicKey = kitPublicKey(seed.bytes);
   const text = formatRecoveryKey(seed.bytes);

@@ -10,7 +10,7 @@ import type { Database } from "../database/database.ts";
 import { RetryLaterError } from "../http/problems.ts";
 import type { Actor } from "../http/route.ts";
 import { type AttemptLimit, countAttempts } from "./attempts.ts";
-import { type OwnPasswordDependencies, requireOwnPassword } from "./own-password.ts";
+import type { OwnPasswordDependencies } from "./own-password.ts";
 import { findSecret } from "./secret-rows.ts";
 import { openCurrentValue, provenVersion, sameValue, secretText, VALUE_FIELD } from "./secret-values.ts";
 import type { Vault } from "./vault.ts";
@@ -34,7 +34,7 @@ export async function revealSecret(
   if (version > row.current_version) {
     throw new AppError("ERR_NOT_FOUND", `There is no version ${String(version)} of it.`, { subject: id });
   }
-  await requireOwnPassword(dependencies, actor, request.password, "secret.reveal");
+  await dependencies.requireOwnPassword(actor, request.password, "secret.reveal");
   await database.transaction((transaction) =>
     audit.append(transaction, {
       actor: userActor(actor),

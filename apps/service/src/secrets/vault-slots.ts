@@ -9,7 +9,7 @@ import type { NewVaultSlot, VaultSlot } from "@holdfast/protocol";
 import { userActor } from "../audit/audit.ts";
 import type { Actor } from "../http/route.ts";
 import { SLOTS_MAX } from "./open-vault.ts";
-import { type OwnPasswordDependencies, requireOwnPassword } from "./own-password.ts";
+import type { OwnPasswordDependencies } from "./own-password.ts";
 import { secretText } from "./secret-values.ts";
 import { openSlot, pendingKitOf, sealSlot, type SlotRow, type SlotSecret } from "./unlock-slots.ts";
 import { vaultDamaged } from "./vault-boxes.ts";
@@ -45,7 +45,7 @@ export async function addPassphraseSlot(
       remedy: "Type both again.",
     });
   }
-  await requireOwnPassword(dependencies, actor, given.password, "vault.slot");
+  await dependencies.requireOwnPassword(actor, given.password, "vault.slot");
   using passphrase = secretText(given.passphrase);
   const target = { kind: "passphrase", passphrase: passphrase.bytes } as const;
   const row = sealSlot(vault.vaultId, vault.keys.root.bytes, target, given.label, dependencies);

@@ -14,8 +14,9 @@ import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
 import { createApiToken, deleteApiToken, listApiTokens } from "./api-tokens.ts";
 import type { UserDependencies } from "./dependencies.ts";
+import { requireOwnPassword } from "./own-password.ts";
 import { confirmWithinLimits, prepareSecondFactor, removeSecondFactor } from "./second-factor.ts";
-import { changePassword, confirmPassword, inSession } from "./sign-in.ts";
+import { changePassword, inSession } from "./sign-in.ts";
 
 const tag = "account";
 
@@ -49,7 +50,7 @@ function secondFactorRoutes(dependencies: UserDependencies): AnyRoute[] {
       answer: secondFactor,
       status: 201,
       handle: async ({ actor, body }) => {
-        await confirmPassword(dependencies, inSession(actor), body.password);
+        await requireOwnPassword(dependencies, inSession(actor), body.password, "user.second-factor");
         return prepareSecondFactor(dependencies, inSession(actor));
       },
     }),
@@ -73,7 +74,7 @@ function secondFactorRoutes(dependencies: UserDependencies): AnyRoute[] {
       body: passwordConfirmation,
       handle: async ({ actor, body }) => {
         const { userId } = inSession(actor);
-        await confirmPassword(dependencies, inSession(actor), body.password);
+        await requireOwnPassword(dependencies, inSession(actor), body.password, "user.second-factor-removed");
         await removeSecondFactor(dependencies, inSession(actor), userId);
       },
     }),

@@ -14,6 +14,7 @@ import { z } from "zod";
 import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
 import type { UserDependencies } from "./dependencies.ts";
+import { requireOwnPassword } from "./own-password.ts";
 import {
   createPasskey,
   deletePasskey,
@@ -22,7 +23,7 @@ import {
   passkeyRequestOptions,
   signInByPasskey,
 } from "./passkeys.ts";
-import { confirmPassword, inSession } from "./sign-in.ts";
+import { inSession } from "./sign-in.ts";
 
 export function passkeyRoutes(dependencies: UserDependencies): AnyRoute[] {
   return [...signInRoutes(dependencies), ...ownRoutes(dependencies)];
@@ -85,7 +86,7 @@ function ownRoutes(dependencies: UserDependencies): AnyRoute[] {
       answer: creationOptions,
       handle: async ({ actor, body, host }) => {
         const who = inSession(actor);
-        await confirmPassword(dependencies, who, body.password);
+        await requireOwnPassword(dependencies, who, body.password, "user.passkey");
         return passkeyCreationOptions(dependencies, who, host);
       },
     }),

@@ -217,7 +217,7 @@ export async function signInByPasskey(
     throw signInFailed();
   }
   await attempt.succeeded();
-  return openSession(dependencies, user, visitor, undefined);
+  return openSession(dependencies, user, visitor, { method: "passkey" });
 }
 
 async function checkPasskey(

@@ -5,6 +5,7 @@
  */
 import { AppError } from "@holdfast/kernel";
 import type { SessionView } from "@holdfast/protocol";
+import type { SignInMethod } from "../database/tables.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import { showSession, startSession, type Visitor } from "./sessions.ts";
 import { tokenHash } from "./tokens.ts";
@@ -20,7 +21,7 @@ export async function openSession(
   dependencies: UserDependencies,
   user: UserRow,
   visitor: Visitor,
-  newHash: string | undefined,
+  { method, newHash }: { readonly method: SignInMethod; readonly newHash?: string | undefined },
 ): Promise<{ readonly token: string; readonly session: SessionView }> {
   const { database, audit } = dependencies;
   const token = await database.transaction(async (transaction) => {
@@ -31,9 +32,9 @@ export async function openSession(
       actor: { kind: "user", id: user.id },
       action: "session.start",
       subject: { kind: "user", id: user.id },
-      details: { address: visitor.address },
+      details: { address: visitor.address, method },
     });
-    return startSession(dependencies, transaction, user.id, visitor);
+    return startSession(dependencies, transaction, user.id, visitor, method);
   });
   const rights = await rightsOf(database.db, user);
   return { token, session: await showSession(database.db, user, rights, tokenHash(token)) };

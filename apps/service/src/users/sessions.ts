@@ -6,6 +6,7 @@
 import type { Clock } from "@holdfast/kernel";
 import type { SessionView } from "@holdfast/protocol";
 import type { Database, Db, Transaction } from "../database/database.ts";
+import type { SignInMethod } from "../database/tables.ts";
 import { networkOf } from "../http/rate-limit.ts";
 import type { Actor } from "../http/route.ts";
 import type { UserDependencies } from "./dependencies.ts";
@@ -30,6 +31,7 @@ export async function startSession(
   transaction: Transaction,
   userId: string,
   { address, userAgent }: Visitor,
+  method: SignInMethod = "password",
 ): Promise<string> {
   const token = newToken(randomness);
   const now = clock.now();
@@ -47,8 +49,10 @@ export async function startSession(
       expires_at: now + SESSION_MS,
       address: networkOf(address),
       user_agent: userAgent,
+      method,
     })
     .execute();
+  await transaction.updateTable("users").set({ last_sign_in_at: now }).where("id", "=", userId).execute();
   return token;
 }
 

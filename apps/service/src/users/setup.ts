@@ -76,7 +76,7 @@ export async function setUp(
       subject: { kind: "user", id: userId },
       details: { name, address: visitor.address },
     });
-    return { userId, token: await startSession(dependencies, transaction, userId, visitor) };
+    return { userId, token: await startSession(dependencies, transaction, userId, visitor, "set-up") };
   });
 }
 

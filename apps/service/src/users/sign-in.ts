@@ -1,5 +1,5 @@
 /**
- * Signing in and out, and asking for a person's password again.
+ * Signing in and out with a password.
  *
  * @module
  */
@@ -10,11 +10,12 @@ import type { Actor } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
 import { type Attempt, beginAttempt } from "./attempts.ts";
 import type { UserDependencies } from "./dependencies.ts";
+import { requireOwnPassword } from "./own-password.ts";
 import { checkPassword } from "./password-rules.ts";
 import { useCode } from "./second-factor.ts";
 import { openSession, recordRefusal, signInFailed } from "./session-start.ts";
 import { endSessions, type Visitor, wasHereLately } from "./sessions.ts";
-import { findUser, type UserRow } from "./user-rows.ts";
+import { findUser, passwordOf, type UserRow } from "./user-rows.ts";
 
 /**
  * Returns the session and the token for its cookie.
@@ -31,7 +32,8 @@ export async function signIn(
   const user = await database.db.selectFrom("users").selectAll().where("name", "=", name).executeTakeFirst();
   const known = user !== undefined && (await wasHereLately(database.db, user.id, visitor.address));
   const attempt = await beginAttempt(dependencies, name, visitor.address, known);
-  const right = await passwords.verify(password, user?.password);
+  const phc = user === undefined ? undefined : passwordOf(user);
+  const right = await passwords.verify(password, phc);
   if (user === undefined || !right || user.disabled === 1) {
     await recordRefusal(dependencies, user, visitor);
     throw signInFailed();
@@ -39,7 +41,7 @@ export async function signIn(
   if (user.totp_version !== null) await requireCode(dependencies, user, code, visitor, attempt);
   await attempt.succeeded();
   const hash = passwords.isOutdated(user.password) ? await passwords.hash(password) : undefined;
-  return openSession(dependencies, user, visitor, hash);
+  return openSession(dependencies, user, visitor, { method: "password", newHash: hash });
 }
 
 async function requireCode(
@@ -74,7 +76,7 @@ export async function signOut(dependencies: UserDependencies, actor: SessionActo
   });
 }
 
-/** Ends all other sessions of this person. @throws AppError as {@link confirmPassword}, `ERR_PASSWORD_WEAK`. */
+/** Ends all other sessions of this person. @throws AppError as {@link requireOwnPassword}, `ERR_PASSWORD_WEAK`. */
 export async function changePassword(
   dependencies: UserDependencies,
   actor: SessionActor,
@@ -83,7 +85,7 @@ export async function changePassword(
   const { database, audit, clock, passwords } = dependencies;
   const { sessionId } = actor;
   checkPassword(actor.name, password);
-  await confirmPassword(dependencies, actor, current);
+  await requireOwnPassword(dependencies, actor, current, "user.password");
   const hash = await passwords.hash(password);
   await database.transaction(async (transaction) => {
     const { revision } = await findUser(transaction, actor.userId);
@@ -99,26 +101,6 @@ export async function changePassword(
       subject: { kind: "user", id: actor.userId },
     });
   });
-}
-
-/**
- * Asks a person who is signed in for the password again, such as before a secret is shown.
- *
- * @throws AppError `ERR_PASSWORD_WRONG`, `ERR_TOO_MANY_ATTEMPTS`.
- */
-export async function confirmPassword(
-  dependencies: UserDependencies,
-  actor: SessionActor,
-  password: string,
-): Promise<void> {
-  const user = await findUser(dependencies.database.db, actor.userId);
-  // A session that somebody else has taken must not be of use for guessing.
-  const attempt = await beginAttempt(dependencies, user.name, actor.address, false);
-  if (!(await dependencies.passwords.verify(password, user.password))) {
-    await recordRefusal(dependencies, user, { address: actor.address, userAgent: "" });
-    throw new AppError("ERR_PASSWORD_WRONG", "This is not your password.", { remedy: "Try again." });
-  }
-  await attempt.succeeded();
 }
 
 /** Somebody who has signed in, not a program with a token. */

@@ -15,6 +15,11 @@ export async function findUser(db: Db, id: string): Promise<UserRow> {
   throw new AppError("ERR_NOT_FOUND", `There is no user ${id}.`, { subject: id });
 }
 
+/** PHC string; undefined: nobody signs in as this user with a password. */
+export function passwordOf({ password }: Pick<UserRow, "password">): string | undefined {
+  return password === "" ? undefined : password;
+}
+
 export async function grantsOf(db: Db, userId: string): Promise<UserView["rights"]> {
   const rows = await db
     .selectFrom("user_rights")

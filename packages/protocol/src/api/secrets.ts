@@ -90,8 +90,8 @@ export const secretUse = z.object({
 export type SecretUse = z.infer<typeof secretUse>;
 export const secretUses = z.object({ items: z.array(secretUse) });
 
-/** The person's own password, asked again. */
-const ownPassword = z.string().min(1).max(1024);
+/** The person's own password, asked again. Absent of who has none: `POST /session/confirmation` takes its place. */
+const ownPassword = z.string().max(1024).default("");
 const reason = line(500).regex(/\S/u, "is empty");
 
 export const revealRequest = z.object({

@@ -8,8 +8,8 @@ import { count, idOf, instant, line } from "../values.ts";
 
 export const slotId = idOf("slot");
 
-/** The person's own password, asked again. */
-const ownPassword = z.string().min(1).max(1024);
+/** Absent of who has none: `POST /session/confirmation` takes its place. */
+const ownPassword = z.string().max(1024).default("");
 
 export const vaultSlot = z.object({
   id: slotId,
