@@ -4,6 +4,7 @@
  * @module
  */
 import type { Randomness } from "@holdfast/kernel";
+import { checkTaskTargets } from "../outbound/storage-targets.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { TaskKinds } from "../tasks/task-kinds.ts";
 import { describeTask } from "./describe.ts";
@@ -18,7 +19,10 @@ export interface TaskKindDependencies extends EndDependencies {
 
 export function createTaskKinds(dependencies: TaskKindDependencies): TaskKinds {
   return {
-    describe: describeTask,
+    describe: async (db, task) => {
+      await checkTaskTargets(db, task);
+      return describeTask(db, task);
+    },
     grant: (db, task) => grantFor(db, dependencies.vault, task),
     retryDelayMs: (db, task) => retryDelayOf(db, dependencies.randomness, task),
     ended: (transaction, task, end) => taskEnded(dependencies, transaction, task, end),
