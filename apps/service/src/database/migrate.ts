@@ -9,7 +9,9 @@ import type { Database, Db } from "./database.ts";
 import { isUnreachable } from "./failures.ts";
 import { createTables } from "./migrations/0001-create-tables.ts";
 import { addSingleSignOn } from "./migrations/0002-single-sign-on.ts";
+import { addLocksAndReplication } from "./migrations/0004-locks-and-replication.ts";
 import { addProposals } from "./migrations/0006-proposals.ts";
+import { addHistory } from "./migrations/0007-history.ts";
 
 export interface ServiceMigration {
   /** Number only: a file may be renamed, the name in the database not. */
@@ -21,7 +23,9 @@ export interface ServiceMigration {
 export const MIGRATIONS: readonly ServiceMigration[] = [
   { name: "0001", up: createTables },
   { name: "0002", up: addSingleSignOn },
+  { name: "0004", up: addLocksAndReplication },
   { name: "0006", up: addProposals },
+  { name: "0007", up: addHistory },
 ];
 
 const MIGRATION_TABLE = "schema_migrations";

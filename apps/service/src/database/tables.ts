@@ -334,6 +334,10 @@ export interface RepositoriesTable {
   /** JSON: objects for the first agent to store. */
   readonly prepared: string;
   readonly created_at: number;
+  /** Of a replica: the id that is in its objects, which is its source's; the row's own id names it here only. */
+  readonly origin_id: Generated<string | null>;
+  /** Of a replica: the device that wrote to it last. */
+  readonly writer_id: Generated<string | null>;
 }
 
 /** What is done with a repository every so often, besides backups. */
@@ -370,6 +374,8 @@ export interface PlansTable {
   readonly created_at: number;
   readonly created_by: string;
   readonly revision: number;
+  /** Retention lock: minimum age of the plan's copies. Lowered by `lock_changes` only. */
+  readonly lock_days: Generated<number>;
 }
 
 /** A device of a plan, and when the plan's schedule runs on it. */
@@ -381,6 +387,8 @@ export interface PlanDevicesTable {
   readonly last_fired_at: number;
   /** When to start the next one; null without a schedule. */
   readonly next_start_at: number | null;
+  /** End of the last backup that succeeded, with or without warnings. */
+  readonly last_success_at: Generated<number | null>;
 }
 
 export type TaskState = "queued" | "running" | "succeeded" | "warnings" | "failed" | "cancelled";
@@ -410,6 +418,8 @@ export interface TasksTable {
   readonly attempt_max: number;
   /** The attempt that runs or ran last. */
   readonly run_id: string | null;
+  /** Not given out from then on; it counts as missed. */
+  readonly start_before: Generated<number | null>;
 }
 
 /** One attempt at a task by a device. */
@@ -464,6 +474,59 @@ export interface CopiesTable {
   readonly files: number;
   readonly stored: number | null;
   readonly forgotten_at: number | null;
+  /** Retention lock that it was made under. */
+  readonly lock_days: Generated<number>;
+  /** When the service came to know of it, by the lock clock: the age of a locked copy counts from then. */
+  readonly recorded_at: Generated<number>;
+}
+
+/** Lowering a retention lock, its waiting period, or setting the lock clock: asked for, and in effect later. */
+export interface LockChangesTable {
+  readonly id: string;
+  /** `plan:ID`, `minimum`, `waiting` or `clock`. */
+  readonly target: string;
+  readonly days_before: number;
+  readonly days: number;
+  readonly state: "pending" | "done" | "withdrawn";
+  /** By the lock clock, as is `due_at`. */
+  readonly requested_at: number;
+  readonly requested_by: string;
+  readonly due_at: number;
+  readonly ended_at: number | null;
+}
+
+/** One row: the time that retention locks go by. */
+export interface LockClockTable {
+  readonly one: 1;
+  readonly at: number;
+  /** So many milliseconds it may still jump to catch up with the system's clock at a start. */
+  readonly allowance: number;
+  /** Its own time when it fell behind the system's clock for longer than that; null as long as it did not. */
+  readonly behind_since: number | null;
+}
+
+/** Copies of one repository, brought into another storage. */
+export interface ReplicationsTable {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly source_id: string;
+  readonly target_id: string;
+  /** JSON: ids of plans; empty: copies of all. */
+  readonly plans: string;
+  /** JSON or null. */
+  readonly schedule: string | null;
+  readonly after_backup: Flag;
+  /** JSON or null. */
+  readonly retention: string | null;
+  /** Who does it; null: a worker. */
+  readonly device_id: string | null;
+  readonly enabled: Flag;
+  readonly last_fired_at: number;
+  readonly next_start_at: number | null;
+  readonly created_at: number;
+  readonly created_by: string;
+  readonly revision: number;
 }
 
 /** Rules of the company that an administrator may change; one that has no row is as it came. */
@@ -481,6 +544,17 @@ export interface ProcessesTable {
   readonly id: string;
   readonly started_at: number;
   readonly beat_at: number;
+}
+
+/** One row: the housekeeping, which one process does at a time. */
+export interface HousekeepingTable {
+  readonly one: 1;
+  /** Not before; while a process is at it, when another one may take over. */
+  readonly next_at: number;
+  readonly process_id: string | null;
+  /** The last run whose events are gone. */
+  readonly events_ended_at: number;
+  readonly events_run_id: string;
 }
 
 export interface IdempotencyKeysTable {
@@ -527,6 +601,10 @@ export interface Tables {
   readonly leases: LeasesTable;
   readonly copies: CopiesTable;
   readonly policies: PoliciesTable;
+  readonly lock_changes: LockChangesTable;
+  readonly lock_clock: LockClockTable;
+  readonly replications: ReplicationsTable;
   readonly processes: ProcessesTable;
+  readonly housekeeping: HousekeepingTable;
   readonly idempotency_keys: IdempotencyKeysTable;
 }
