@@ -18,12 +18,13 @@ import {
 } from "@holdfast/protocol";
 import { type Schedule, nextRun } from "@holdfast/scheduling";
 import { WebSocket } from "ws";
-import type { AgentsReport, AgentsWork } from "./agents.ts";
+import type { AgentsReport, AgentsWork, PlannedRun } from "./agents.ts";
 import type { Device } from "./devices.ts";
 
 const KEM_SEED_BYTES = 32;
 const CONNECT_TOGETHER = 10;
 
+// oxlint-disable-next-line typescript/no-unsafe-assignment -- what `startAgents` gave
 const work: AgentsWork = workerData;
 const report: AgentsReport = {
   connected: 0,
@@ -38,6 +39,8 @@ const report: AgentsReport = {
 };
 /** When each plan runs next. */
 const planned = new Map<string, PlannedStart>();
+/** What was to start before all were connected says nothing. */
+let connectedAt = Number.POSITIVE_INFINITY;
 
 interface PlannedStart {
   readonly device: string;
@@ -54,12 +57,18 @@ interface Agent {
   nextRequest: number;
 }
 
-for (const { plan, device, schedule, at, startAt } of work.planned) planned.set(plan, { device, schedule, at, startAt });
-parentPort?.on("message", (message: unknown) => {
-  if (message === "report") parentPort?.postMessage(report);
+plan(work.planned);
+parentPort?.on("message", (message: "report" | readonly PlannedRun[]) => {
+  if (message === "report") parentPort?.postMessage(report, []);
+  else plan(message);
 });
 await connectAll();
-parentPort?.postMessage("connected");
+connectedAt = Date.now();
+parentPort?.postMessage("connected", []);
+
+function plan(runs: readonly PlannedRun[]): void {
+  for (const { plan: id, ...run } of runs) planned.set(id, run);
+}
 
 async function connectAll(): Promise<void> {
   const start = performance.now();
@@ -73,13 +82,15 @@ async function connectAll(): Promise<void> {
 
 async function connect(device: Device): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const socket = new WebSocket(`wss://127.0.0.1:${String(work.port)}${CHANNEL_PATH}`, CHANNEL_SUBPROTOCOL, {
+  const options = {
     servername: AGENT_SERVER_NAME,
     ca: work.authority,
     cert: device.certificate,
     key: device.privateKey,
     perMessageDeflate: false,
-  });
+  };
+  const url = `wss://127.0.0.1:${String(work.port)}${CHANNEL_PATH}`;
+  const socket = new WebSocket(url, CHANNEL_SUBPROTOCOL, options);
   const agent: Agent = { device, socket, requests: new Map(), tasks: new Map(), nextRequest: 1 };
   socket.on("open", () =>
     send(agent, {
@@ -91,8 +102,7 @@ async function connect(device: Device): Promise<void> {
     }),
   );
   socket.on("message", (data: Buffer) => {
-    // What the service sends is not what is measured here: no schema looks at it.
-    const message: ServiceMessage = JSON.parse(data.toString("utf8"));
+    const message = read(data);
     if (message.type === "welcome") {
       report.connected += 1;
       beat(agent).catch(() => undefined);
@@ -105,6 +115,12 @@ async function connect(device: Device): Promise<void> {
     resolve();
   });
   await promise;
+}
+
+/** No schema looks at it: what the service sends is not what is measured here. */
+function read(data: Buffer): ServiceMessage {
+  // oxlint-disable-next-line typescript/no-unsafe-return -- see above
+  return JSON.parse(data.toString("utf8"));
 }
 
 async function beat(agent: Agent): Promise<void> {
@@ -177,14 +193,19 @@ function resultOf(task: AgentTask) {
 
 /** From the time at which the plan was to start to now, when its agent has the task. */
 function noteLag(task: AgentTask): void {
-  const plan = task.plan === undefined ? undefined : planned.get(task.plan.id);
-  if (task.plan === undefined || plan === undefined) return;
+  const found = task.plan === undefined ? undefined : planned.get(task.plan.id);
+  if (task.plan === undefined || found === undefined) return;
   const now = Date.now();
-  const lags = plan.schedule.jitterSeconds === undefined ? report.burstLagsMs : report.lagsMs;
-  lags.push(now - plan.startAt);
-  const next = nextRun(plan.schedule, { plan: task.plan.id, device: plan.device, lastFired: plan.at, now });
-  plan.at = next.at;
-  plan.startAt = next.startAt;
+  const lags = found.schedule.jitterSeconds === undefined ? report.burstLagsMs : report.lagsMs;
+  if (found.startAt > connectedAt) lags.push(now - found.startAt);
+  const next = nextRun(found.schedule, {
+    plan: task.plan.id,
+    device: found.device,
+    lastFired: found.at,
+    now,
+  });
+  found.at = next.at;
+  found.startAt = next.startAt;
 }
 
 function send({ socket }: Agent, message: AgentMessage): void {

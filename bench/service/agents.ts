@@ -36,6 +36,8 @@ export interface AgentsReport {
 
 export interface Agents {
   readonly report: () => Promise<AgentsReport>;
+  /** Tells them of more plans. */
+  readonly plan: (planned: readonly PlannedRun[]) => void;
   readonly stop: () => Promise<void>;
 }
 
@@ -45,12 +47,12 @@ export async function startAgents(work: AgentsWork): Promise<Agents> {
   await once(worker, "message");
   return {
     report: async () => {
-      const answer = once(worker, "message");
-      worker.postMessage("report");
-      const [report]: AgentsReport[] = await answer;
-      if (report === undefined) throw new Error("the agents said nothing");
-      return report;
+      const { promise, resolve } = Promise.withResolvers<AgentsReport>();
+      worker.once("message", resolve);
+      worker.postMessage("report", []);
+      return promise;
     },
+    plan: (planned) => worker.postMessage(planned, []),
     stop: async () => {
       await worker.terminate();
     },

@@ -42,7 +42,13 @@ export async function insertDevices(
     );
     await database.db
       .insertInto("devices")
-      .values(made.map(({ index, id, serial, expiresAt }) => ({ ...row(index, id), certificate_serial: serial, certificate_expires_at: expiresAt })))
+      .values(
+        made.map(({ index, id, serial, expiresAt }) => ({
+          ...row(index, id),
+          certificate_serial: serial,
+          certificate_expires_at: expiresAt,
+        })),
+      )
       .execute();
     devices.push(...made.map(({ id, pem, privateKey }) => ({ id, certificate: pem, privateKey })));
   }

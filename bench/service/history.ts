@@ -78,7 +78,7 @@ async function lastAuditNumber({ db }: Database): Promise<number> {
 
 function planStatement({ series, digits }: Words, scale: Scale, { planId }: Templates): string {
   const minutes = String(intervalMinutes(scale));
-  const all = scale.plans + MANUAL_PLANS;
+  const all = scale.plans + MANUAL_PLANS + scale.burst;
   return `INSERT INTO plans (id, name, description, selection, storage_id, repository_id, method, level, secret_id, schedule,
       retention, retries, enabled, created_at, created_by, revision)
     SELECT 'plan_' || ${digits("n.i", 26)}, 'Plan ' || ${digits("n.i", 5)}, description, selection, storage_id, repository_id,
@@ -92,7 +92,12 @@ function planStatement({ series, digits }: Words, scale: Scale, { planId }: Temp
 
 type Statement = (from: number, to: number) => string;
 
-function historyStatements(words: Words, scale: Scale, templates: Templates, now: number): readonly Statement[] {
+function historyStatements(
+  words: Words,
+  scale: Scale,
+  templates: Templates,
+  now: number,
+): readonly Statement[] {
   const { series, digits, hex } = words;
   const { repositoryId, storageId, userId } = templates;
   const planNumber = `(n.i % ${String(scale.plans)})`;
@@ -105,14 +110,20 @@ function historyStatements(words: Words, scale: Scale, templates: Templates, now
   const result = `'{"copy":{"id":"' || ${hex("n.i", 64)} || '","time":1,"host":"web","kind":"files","paths":["/home"],"tags":[],"size":1073741824,"files":20000},"filesNew":10,"filesChanged":20,"filesUnchanged":19970,"bytesRead":20000000,"bytesAdded":10000000,"bytesStored":5000000,"seconds":42,"warnings":0}'`;
   const id = (prefix: string): string => `'${prefix}_' || ${digits("n.i", 26)}`;
   return [
-    (from, to) => `INSERT INTO tasks (id, kind, state, plan_id, device_id, storage_id, repository_id, input, result, error,
+    (
+      from,
+      to,
+    ) => `INSERT INTO tasks (id, kind, state, plan_id, device_id, storage_id, repository_id, input, result, error,
         created_at, created_by, not_before, started_at, ended_at, cancel_requested_at, attempt, attempt_max, run_id)
       SELECT ${id("task")}, ${kind}, ${state}, ${plan}, ${device}, '${storageId}', '${repositoryId}', '{}',
         CASE WHEN n.i % 50 <> 0 AND n.i % 97 <> 0 THEN ${result} END,
         CASE WHEN n.i % 50 = 0 THEN '{"code":"ERR_STORAGE_UNREACHABLE","message":"The storage does not answer."}' END,
         ${at}, CASE WHEN n.i % 10 = 0 THEN '${userId}' ELSE '' END, ${at}, ${at} + 200, ${at} + 42000, NULL, 1, 3, ${id("run")}
       FROM ${series(from, to)} n`,
-    (from, to) => `INSERT INTO runs (id, task_id, device_id, state, given_at, started_at, ended_at, last_event, progress)
+    (
+      from,
+      to,
+    ) => `INSERT INTO runs (id, task_id, device_id, state, given_at, started_at, ended_at, last_event, progress)
       SELECT ${id("run")}, ${id("task")}, ${device}, ${runState}, ${at} + 100, ${at} + 200, ${at} + 42000, 3, NULL
       FROM ${series(from, to)} n`,
     (from, to) => `INSERT INTO run_events (run_id, number, at, received_at, event)
@@ -124,7 +135,10 @@ function historyStatements(words: Words, scale: Scale, templates: Templates, now
     (from, to) => `INSERT INTO leases (id, run_id, device_id, public_key_hash, given_at, until, ended_at)
       SELECT ${id("lease")}, ${id("run")}, ${device}, ${hex("(n.i * 2654435761) % 4294967296", 32)} || ${hex("n.i", 32)}, ${at} + 150, ${at} + 900150, ${at} + 42000
       FROM ${series(from, to)} n`,
-    (from, to) => `INSERT INTO secret_exposures (id, device_id, object_kind, object_id, version, run_id, lease_id, at)
+    (
+      from,
+      to,
+    ) => `INSERT INTO secret_exposures (id, device_id, object_kind, object_id, version, run_id, lease_id, at)
       SELECT ${id("exp")}, ${device}, 'repository', '${repositoryId}', 1, ${id("run")}, ${id("lease")}, ${at} + 150
       FROM ${series(from, to)} n`,
   ];
@@ -132,7 +146,10 @@ function historyStatements(words: Words, scale: Scale, templates: Templates, now
 
 /** Without a chain: nobody verifies this log. */
 function auditStatement({ series, digits, bytes }: Words, first: number, now: number): Statement {
-  return (from, to) => `INSERT INTO audit_rows (number, at, actor_kind, actor_id, action, subject_kind, subject_id, details, hash)
+  return (
+    from,
+    to,
+  ) => `INSERT INTO audit_rows (number, at, actor_kind, actor_id, action, subject_kind, subject_id, details, hash)
     SELECT ${String(first)} + n.i, ${String(now)}, CASE WHEN n.i % 20 = 0 THEN 'user' ELSE 'device' END,
       'dev_' || ${digits("n.i % 1000", 26)}, CASE WHEN n.i % 20 = 0 THEN 'plan.run' ELSE 'lease.give' END,
       'run', 'run_' || ${digits("n.i", 26)}, '{}', ${bytes}

@@ -31,9 +31,21 @@ const KINDS: readonly Kind[] = [
   { weight: 12, name: "GET /tasks", make: () => get("/tasks") },
   { weight: 6, name: "GET /tasks?state=failed", make: () => get("/tasks?state=failed") },
   { weight: 6, name: "GET /tasks?state=queued,running", make: () => get("/tasks?state=queued,running") },
-  { weight: 3, name: "GET /tasks?state=failed,warnings,cancelled", make: () => get("/tasks?state=failed,warnings,cancelled") },
-  { weight: 2, name: "GET /tasks?kind=verify&state=failed", make: () => get("/tasks?kind=verify&state=failed") },
-  { weight: 5, name: "GET /tasks?plan", make: (draw, { plans }) => get(`/tasks?plan=${planId(draw(plans))}`) },
+  {
+    weight: 3,
+    name: "GET /tasks?state=failed,warnings,cancelled",
+    make: () => get("/tasks?state=failed,warnings,cancelled"),
+  },
+  {
+    weight: 2,
+    name: "GET /tasks?kind=verify&state=failed",
+    make: () => get("/tasks?kind=verify&state=failed"),
+  },
+  {
+    weight: 5,
+    name: "GET /tasks?plan",
+    make: (draw, { plans }) => get(`/tasks?plan=${planId(draw(plans))}`),
+  },
   {
     weight: 5,
     name: "GET /tasks?device&state",
@@ -51,12 +63,21 @@ const KINDS: readonly Kind[] = [
     make: (draw, { tasks }) => get(`/tasks/${taskId(1 + draw(tasks))}/events`),
   },
   { weight: 6, name: "GET /copies", make: () => get("/copies") },
-  { weight: 4, name: "GET /copies?plan", make: (draw, { plans }) => get(`/copies?plan=${planId(draw(plans))}`) },
-  { weight: 3, name: "GET /copies?device", make: (draw, { agents }) => get(`/copies?device=${deviceId(draw(agents))}`) },
+  {
+    weight: 4,
+    name: "GET /copies?plan",
+    make: (draw, { plans }) => get(`/copies?plan=${planId(draw(plans))}`),
+  },
+  {
+    weight: 3,
+    name: "GET /copies?device",
+    make: (draw, { agents }) => get(`/copies?device=${deviceId(draw(agents))}`),
+  },
   {
     weight: 3,
     name: "GET /copies?cursor",
-    make: (draw) => get(`/copies?cursor=${cursor(`${String(Date.now() - draw(30 * 86_400_000))} ${"f".repeat(64)}`)}`),
+    make: (draw) =>
+      get(`/copies?cursor=${cursor(`${String(Date.now() - draw(30 * 86_400_000))} ${"f".repeat(64)}`)}`),
   },
   {
     weight: 4,

@@ -10,6 +10,8 @@ export interface Scale {
   /** Requests each second. */
   readonly rate: number;
   readonly seconds: number;
+  /** Plans that start at one moment, after the requests. */
+  readonly burst: number;
 }
 
 /** What is asked of one process. */
@@ -20,6 +22,7 @@ export const FULL: Scale = {
   tasks: 1_000_000,
   rate: 200,
   seconds: 60,
+  burst: 250,
 };
 
 /** Ends within a minute; says whether it works, not how fast it is. */
@@ -30,6 +33,7 @@ export const QUICK: Scale = {
   tasks: 50_000,
   rate: 100,
   seconds: 15,
+  burst: 0,
 };
 
 /** People at the same time: each with an address and a session or token of their own, as the rate limits want it. */

@@ -27,16 +27,26 @@ export interface Places {
 const TICKS_PER_SECOND = 100;
 const KIBIBYTE = 1024;
 
-export async function startServiceProcess({ data, unlockFile, database, log }: Places, extra: readonly string[] = []): Promise<ServiceProcess> {
+export async function startServiceProcess(
+  { data, unlockFile, database, log }: Places,
+  extra: readonly string[] = [],
+): Promise<ServiceProcess> {
   const main = join(repositoryRoot, "apps/command/src/main.ts");
   const given = ["serve", "--json", "--no-worker", "--listen", "127.0.0.1:0", "--data", data];
   const logFile = openSync(log, "a", 0o600);
-  const child = spawn(process.execPath, [...extra, main, ...given, "--unlock-file", unlockFile, "--database", database], {
-    stdio: ["ignore", "pipe", logFile],
-  });
+  const child = spawn(
+    process.execPath,
+    [...extra, main, ...given, "--unlock-file", unlockFile, "--database", database],
+    {
+      stdio: ["ignore", "pipe", logFile],
+    },
+  );
   closeSync(logFile);
   const { url, setupLink } = await listening(child, log);
-  const stat = (): string[] => readFileSync(`/proc/${String(child.pid)}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  const stat = (): string[] =>
+    readFileSync(`/proc/${String(child.pid)}/stat`, "utf8")
+      .split(") ")[1]
+      ?.split(" ") ?? [];
   return {
     url,
     setupToken: setupLink === undefined ? "" : new URL(setupLink).hash.slice(1),
@@ -55,8 +65,14 @@ export async function startServiceProcess({ data, unlockFile, database, log }: P
   };
 }
 
-async function listening(child: ChildProcess, log: string): Promise<{ url: string; setupLink: string | undefined }> {
-  const { promise, resolve, reject } = Promise.withResolvers<{ url: string; setupLink: string | undefined }>();
+async function listening(
+  child: ChildProcess,
+  log: string,
+): Promise<{ url: string; setupLink: string | undefined }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{
+    url: string;
+    setupLink: string | undefined;
+  }>();
   child.once("exit", () => reject(new Error(`the service ended: ${readFileSync(log, "utf8").slice(-2000)}`)));
   if (child.stdout === null) throw new Error("the service has no output");
   createInterface(child.stdout).on("line", (line) => {
