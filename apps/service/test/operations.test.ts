@@ -65,6 +65,7 @@ async function scene(fixture: Catalogue, retention: unknown = null): Promise<Sce
     attempt: 1,
     attempt_max: 1,
     run_id: null,
+    start_before: null,
   });
   return { fixture, kinds: createTaskKinds(fixture), plan, device, taskOf };
 }

@@ -59,6 +59,8 @@ export const ERROR_CODES = {
   ERR_SOURCE_UNREADABLE: failed,
   ERR_SOURCE_CHANGED: failed,
   ERR_SOURCE_VANISHED: failed,
+  /** A volume could not be frozen for a backup, or a snapshot not be removed. */
+  ERR_SNAPSHOT: failed,
   ERR_TARGET: failed,
   ERR_TARGET_UNSAFE: refused,
   /** The agent's state folder is missing, unusable, or readable by others. */
@@ -102,6 +104,10 @@ export const ERROR_CODES = {
   ERR_SECOND_FACTOR_NEEDED: refused,
   /** Method, level, key and switch of a saved plan never change. */
   ERR_PLAN_ENCRYPTION_FIXED: refused,
+  /** A copy is younger than its retention lock allows to be deleted. */
+  ERR_RETENTION_LOCKED: refused,
+  /** A backup could not begin before its window closed. */
+  ERR_RUN_MISSED: failed,
   /** The service's address is taken, or not one of this machine. */
   ERR_LISTEN: failed,
   /** A copy at the High level is not opened as a disk as long as the policy says so. */

@@ -7,15 +7,18 @@ import { AppError, type Clock, fromErrorRecord } from "@holdfast/kernel";
 import {
   type browsePage,
   type BrowseQuery,
+  type copiesDeletion,
+  type copyDeletion,
   errorRecord,
   type RestoreRequest,
   taskResults,
 } from "@holdfast/protocol";
 import type { z } from "zod";
-import { type AuditLog, userActor } from "../audit/audit.ts";
-import type { Database, Db } from "../database/database.ts";
+import { type AuditEntry, type AuditLog, userActor } from "../audit/audit.ts";
+import type { Database, Db, Transaction } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
-import { chooseDevice } from "../operations/device-choice.ts";
+import { chooseDevice, writerOf } from "../operations/device-choice.ts";
+import { checkUnlocked } from "../policies/copy-lock.ts";
 import type { NewTask, TaskQueue } from "../tasks/task-kinds.ts";
 import { findCopy } from "./copy-rows.ts";
 
@@ -37,10 +40,10 @@ export async function restoreCopy(
   dependencies: CopyDependencies,
   actor: Actor,
   copyId: string,
-  { device, target, include, existing }: RestoreRequest,
+  { device, target, include, existing, repository }: RestoreRequest,
 ): Promise<string> {
   const { db } = dependencies.database;
-  const copy = await findCopy(db, copyId);
+  const copy = await findCopy(db, copyId, repository);
   const deviceId = device ?? copy.deviceId;
   if (deviceId === null) {
     throw new AppError("ERR_NO_DEVICE", "The device that made this copy is not known here.", {
@@ -64,14 +67,14 @@ export async function browseCopy(
   dependencies: CopyDependencies,
   actor: Actor,
   copyId: string,
-  { path, after, limit, device }: BrowseQuery,
+  { path, after, limit, device, repository }: BrowseQuery,
 ): Promise<z.infer<typeof browsePage>> {
   const { db } = dependencies.database;
-  const copy = await findCopy(db, copyId);
+  const copy = await findCopy(db, copyId, repository);
   if (device !== undefined) await checkDevice(db, device);
   const task = await start(dependencies, actor, "copy.browse", copyId, {
     kind: "browse",
-    deviceId: device ?? (await chooseDevice(db, copy.storageId, copy.deviceId)),
+    deviceId: device ?? (await chooseDevice(db, copy.storageId, await writerOf(db, copy))),
     repositoryId: copy.repositoryId,
     input: { copy: copyId, path, limit, ...(after === undefined ? {} : { after }) },
     createdBy: actor.userId,
@@ -79,28 +82,68 @@ export async function browseCopy(
   return taskResults.browse.parse(await resultOf(dependencies, task));
 }
 
-/** @throws AppError `ERR_CONFIRMATION`, `ERR_NOT_FOUND`, `ERR_NO_DEVICE`. */
+/** @throws AppError `ERR_CONFIRMATION`, `ERR_NOT_FOUND`, `ERR_NO_DEVICE`, `ERR_RETENTION_LOCKED`. */
 export async function deleteCopy(
   dependencies: CopyDependencies,
   actor: Actor,
   copyId: string,
-  confirmation: string,
+  { confirmation, repository }: z.infer<typeof copyDeletion>,
 ): Promise<string> {
-  const copy = await findCopy(dependencies.database.db, copyId);
+  const copy = await findCopy(dependencies.database.db, copyId, repository);
   if (confirmation.toLowerCase() !== copyId.slice(0, CONFIRMATION_CHARACTERS)) {
     throw new AppError("ERR_CONFIRMATION", "The copy was not deleted: the confirmation does not name it.", {
       subject: copyId,
       remedy: `Type the first ${String(CONFIRMATION_CHARACTERS)} characters of its id.`,
     });
   }
-  return start(dependencies, actor, "copy.delete", copyId, {
+  return startDeletion(dependencies, actor, copy, [copyId]);
+}
+
+/** @throws AppError `ERR_CONFIRMATION`, `ERR_NOT_FOUND`, `ERR_NO_DEVICE`, `ERR_RETENTION_LOCKED`: then none is deleted. */
+export async function deleteCopies(
+  dependencies: CopyDependencies,
+  actor: Actor,
+  { repository, copies, expectedCount }: z.infer<typeof copiesDeletion>,
+): Promise<string> {
+  const ids = [...new Set(copies)];
+  if (ids.length !== expectedCount) {
+    throw new AppError("ERR_CONFIRMATION", `Nothing was deleted: these are ${String(ids.length)} copies.`, {
+      subject: repository,
+      remedy: "Type how many copies are to be deleted.",
+    });
+  }
+  const { db } = dependencies.database;
+  let some: Awaited<ReturnType<typeof findCopy>> | undefined;
+  for (const id of ids) some = await findCopy(db, id, repository);
+  if (some === undefined) throw new AppError("ERR_USAGE", "No copy was named.", { subject: repository });
+  return startDeletion(dependencies, actor, some, ids);
+}
+
+async function startDeletion(
+  dependencies: CopyDependencies,
+  actor: Actor,
+  copy: Awaited<ReturnType<typeof findCopy>>,
+  ids: readonly string[],
+): Promise<string> {
+  const { database, clock } = dependencies;
+  const task = {
     kind: "forget",
-    deviceId: await chooseDevice(dependencies.database.db, copy.storageId, copy.deviceId),
+    deviceId: await chooseDevice(database.db, copy.storageId, await writerOf(database.db, copy)),
     repositoryId: copy.repositoryId,
-    input: { copies: [copyId] },
+    input: { copies: ids },
     createdBy: actor.userId,
     attemptMax: 3,
+  } as const;
+  return start(dependencies, actor, "copy.delete", copy.id, task, {
+    check: (transaction) => checkUnlocked(transaction, clock, copy.repositoryId, ids),
+    details: { repository: copy.repositoryId, copies: ids },
   });
+}
+
+interface StartExtras {
+  /** In the transaction that makes the task. */
+  readonly check?: (transaction: Transaction) => Promise<void>;
+  readonly details?: AuditEntry["details"];
 }
 
 async function start(
@@ -109,14 +152,16 @@ async function start(
   action: string,
   copyId: string,
   task: NewTask,
+  { check, details }: StartExtras = {},
 ): Promise<string> {
   const id = await database.transaction(async (transaction) => {
+    await check?.(transaction);
     const created = await queue.create(transaction, task);
     await audit.append(transaction, {
       actor: userActor(actor),
       action,
       subject: { kind: "copy", id: copyId },
-      details: { task: created, device: task.deviceId },
+      details: { task: created, device: task.deviceId, ...details },
     });
     return created;
   });

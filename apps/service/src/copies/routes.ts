@@ -4,7 +4,9 @@ import {
   browseQuery,
   copy,
   copyDeletion,
+  copiesDeletion,
   copyId,
+  copyPlace,
   copyQuery,
   pageOf,
   restoreRequest,
@@ -13,13 +15,15 @@ import {
 import { z } from "zod";
 import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
+import { lockRules } from "../policies/copy-lock.ts";
 import { findCopy, listCopies, showCopy } from "./copy-rows.ts";
-import { browseCopy, type CopyDependencies, deleteCopy, restoreCopy } from "./copy-tasks.ts";
+import { browseCopy, type CopyDependencies, deleteCopies, deleteCopy, restoreCopy } from "./copy-tasks.ts";
 
 const byId = z.object({ id: copyId });
 const TAG = "copies";
 
 export function copyRoutes(dependencies: CopyDependencies): AnyRoute[] {
+  const { clock } = dependencies;
   const { db } = dependencies.database;
   return [
     route({
@@ -31,7 +35,7 @@ export function copyRoutes(dependencies: CopyDependencies): AnyRoute[] {
       right: "copies.read",
       query: copyQuery,
       answer: pageOf(copy),
-      handle: ({ query }) => listCopies(db, query),
+      handle: ({ query }) => listCopies(db, query, clock),
     }),
     route({
       method: "GET",
@@ -41,8 +45,10 @@ export function copyRoutes(dependencies: CopyDependencies): AnyRoute[] {
       tag: TAG,
       right: "copies.read",
       params: byId,
+      query: copyPlace,
       answer: copy,
-      handle: async ({ params }) => showCopy(await findCopy(db, params.id)),
+      handle: async ({ params, query }) =>
+        showCopy(await findCopy(db, params.id, query.repository), await lockRules(db, clock)),
     }),
     ...workRoutes(dependencies),
   ];
@@ -90,8 +96,20 @@ function workRoutes(dependencies: CopyDependencies): AnyRoute[] {
       answer: startedTask,
       status: 202,
       handle: async ({ actor, params, body }) => ({
-        task: await deleteCopy(dependencies, signedIn(actor), params.id, body.confirmation),
+        task: await deleteCopy(dependencies, signedIn(actor), params.id, body),
       }),
+    }),
+    route({
+      method: "POST",
+      path: "/copies/delete",
+      operation: "deleteCopies",
+      summary: "Delete several copies of one repository for good",
+      tag: TAG,
+      right: "copies.delete",
+      body: copiesDeletion,
+      answer: startedTask,
+      status: 202,
+      handle: async ({ actor, body }) => ({ task: await deleteCopies(dependencies, signedIn(actor), body) }),
     }),
   ];
 }

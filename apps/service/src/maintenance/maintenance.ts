@@ -9,7 +9,7 @@ import type { MaintenanceChange, VerificationRequest } from "@holdfast/protocol"
 import { type AuditLog, userActor } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
-import { chooseDevice } from "../operations/device-choice.ts";
+import { chooseDevice, writerOf } from "../operations/device-choice.ts";
 import { findRepository } from "../repositories/repositories.ts";
 import type { NewTask, TaskQueue } from "../tasks/task-kinds.ts";
 import { DAY_MS, type MaintenanceKind, spread } from "./times.ts";
@@ -163,7 +163,7 @@ async function taskFor(
   };
 }
 
-/** The device that made the newest copy. */
+/** The device that made the newest copy, or filled the replica. */
 async function lastWriter(transaction: Transaction, repositoryId: string): Promise<string | null> {
   const newest = await transaction
     .selectFrom("copies")
@@ -173,7 +173,7 @@ async function lastWriter(transaction: Transaction, repositoryId: string): Promi
     .orderBy("time", "desc")
     .limit(1)
     .executeTakeFirst();
-  return newest?.device_id ?? null;
+  return writerOf(transaction, { repositoryId, deviceId: newest?.device_id ?? null });
 }
 
 async function hasCopies(transaction: Transaction, repositoryId: string): Promise<boolean> {

@@ -37,3 +37,16 @@ export async function chooseDevice(
     remedy: "Enable a device, or make one a worker.",
   });
 }
+
+/** The device that has written where the copy lies: a replica was not written by the device that made the copy. */
+export async function writerOf(
+  db: Db,
+  { repositoryId, deviceId }: { readonly repositoryId: string; readonly deviceId: string | null },
+): Promise<string | null> {
+  const { origin_id: originId, writer_id: writer } = await db
+    .selectFrom("repositories")
+    .select(["origin_id", "writer_id"])
+    .where("id", "=", repositoryId)
+    .executeTakeFirstOrThrow();
+  return originId === null ? deviceId : writer;
+}

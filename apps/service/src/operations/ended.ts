@@ -4,10 +4,12 @@
  *
  * @module
  */
-import type { Clock } from "@holdfast/kernel";
+import { AppError, type Clock } from "@holdfast/kernel";
 import { type CatalogueCopy, taskResults, type TaskResult } from "@holdfast/protocol";
 import type { Transaction } from "../database/database.ts";
 import { findPlan, retentionOf } from "../plans/plan-rows.ts";
+import { lockDaysOfNew, lockedCopies } from "../policies/copy-lock.ts";
+import { lockTime } from "../policies/lock-clock.ts";
 import { findRepository } from "../repositories/repositories.ts";
 import type { TaskEnd, TaskQueue, TaskRow } from "../tasks/task-kinds.ts";
 import { chooseDevice } from "./device-choice.ts";
@@ -26,18 +28,19 @@ export async function taskEnded(
 ): Promise<void> {
   if (end.state !== "succeeded") return;
   if (task.kind === "backup") {
-    await recordCopy(transaction, task, taskResults.backup.parse(end.result));
+    await recordCopy(dependencies, transaction, task, taskResults.backup.parse(end.result));
     await forgetByPlan(dependencies, transaction, task);
   } else if (task.kind === "forget") {
     const { copies } = taskResults.forget.parse(end.result);
     await markForgotten(transaction, task, copies, dependencies.clock.now());
     await cleanAfter(dependencies, transaction, task);
   } else if (task.kind === "copies") {
-    await reconcile(transaction, task, taskResults.copies.parse(end.result), dependencies.clock.now());
+    await reconcile(dependencies, transaction, task, taskResults.copies.parse(end.result));
   }
 }
 
 async function recordCopy(
+  dependencies: EndDependencies,
   transaction: Transaction,
   task: TaskRow,
   { copy, bytesStored }: TaskResult<"backup">,
@@ -49,7 +52,20 @@ async function recordCopy(
     deviceId: task.device_id,
     taskId: task.id,
     stored: bytesStored,
+    ...(await lockOfNew(dependencies, transaction, task.plan_id, task.repository_id)),
   });
+}
+
+async function lockOfNew(
+  { clock }: EndDependencies,
+  transaction: Transaction,
+  planId: string | null,
+  repositoryId: string,
+): Promise<Pick<CopyOrigin, "lockDays" | "recordedAt">> {
+  return {
+    lockDays: await lockDaysOfNew(transaction, planId, repositoryId),
+    recordedAt: await lockTime(transaction, clock),
+  };
 }
 
 interface CopyOrigin {
@@ -58,6 +74,9 @@ interface CopyOrigin {
   readonly deviceId: string | null;
   readonly taskId: string | null;
   readonly stored: number | null;
+  readonly lockDays: number;
+  /** By the lock clock. */
+  readonly recordedAt: number;
 }
 
 /** A copy that is known already stays as it is. */
@@ -79,13 +98,15 @@ async function insertCopy(transaction: Transaction, copy: CatalogueCopy, origin:
       files: copy.files,
       stored: origin.stored,
       forgotten_at: null,
+      lock_days: origin.lockDays,
+      recorded_at: origin.recordedAt,
     })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
 }
 
 async function forgetByPlan(
-  { queue }: EndDependencies,
+  { queue, clock }: EndDependencies,
   transaction: Transaction,
   task: TaskRow,
 ): Promise<void> {
@@ -93,7 +114,11 @@ async function forgetByPlan(
   const plan = await findPlan(transaction, task.plan_id);
   const policy = retentionOf(plan);
   if (policy === null) return;
-  const { forget } = await planDecision(transaction, plan.id, policy, task.repository_id, task.device_id);
+  const { forget } = await planDecision(transaction, clock, policy, {
+    planId: plan.id,
+    repositoryId: task.repository_id,
+    deviceId: task.device_id,
+  });
   if (forget.length === 0) return;
   await queue.create(transaction, {
     kind: "forget",
@@ -147,16 +172,22 @@ async function cleanAfter(
   });
 }
 
-/** The catalogue after the storage itself was looked at: unknown copies come in, copies that are gone are marked. */
+/**
+ * The catalogue after the storage itself was looked at: unknown copies come in, copies that are gone are marked.
+ *
+ * @throws AppError `ERR_RETENTION_LOCKED` after all that, when locked copies are gone: they stay in the catalogue, and with them the
+ * keys that they need.
+ */
 async function reconcile(
+  dependencies: EndDependencies,
   transaction: Transaction,
   task: TaskRow,
   { copies, complete }: TaskResult<"copies">,
-  now: number,
 ): Promise<void> {
   const { repository_id: repositoryId } = task;
   if (repositoryId === null) return;
-  const origin = { repositoryId, planId: null, deviceId: null, taskId: null, stored: null };
+  const lock = await lockOfNew(dependencies, transaction, null, repositoryId);
+  const origin = { repositoryId, planId: null, deviceId: null, taskId: null, stored: null, ...lock };
   for (const copy of copies) await insertCopy(transaction, copy, origin);
   if (!complete) return;
   const there = new Set(copies.map(({ id }) => id));
@@ -167,5 +198,18 @@ async function reconcile(
     .where("forgotten_at", "is", null)
     .execute();
   const gone = known.map(({ id }) => id).filter((id) => !there.has(id));
-  await markForgotten(transaction, task, gone, now);
+  const locked = await lockedCopies(transaction, dependencies.clock, repositoryId, gone);
+  const unlocked = gone.filter((id) => !locked.has(id));
+  await markForgotten(transaction, task, unlocked, dependencies.clock.now());
+  const [missing] = locked.keys();
+  if (missing === undefined) return;
+  throw new AppError(
+    "ERR_RETENTION_LOCKED",
+    `${String(locked.size)} copies that are locked are missing in the storage, ${missing.slice(0, 12)} among them.`,
+    {
+      subject: missing,
+      remedy:
+        "Somebody deleted them there, or the storage's location was changed: find out, and put it right.",
+    },
+  );
 }

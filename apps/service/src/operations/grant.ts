@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, type Clock } from "@holdfast/kernel";
 import type { LeasePayload, TaskKind } from "@holdfast/protocol";
 import type { Capability } from "@holdfast/repository";
 import type { Db } from "../database/database.ts";
+import { checkUnlocked } from "../policies/copy-lock.ts";
 import { leaseCapability } from "../repositories/capability.ts";
 import { findRepository } from "../repositories/repositories.ts";
 import type { Vault } from "../secrets/vault.ts";
@@ -15,6 +16,12 @@ import { credentialsOf } from "../storages/storage-credentials.ts";
 import { findStorage } from "../storages/storage-rows.ts";
 import type { Exposure, Grant, TaskRow } from "../tasks/task-kinds.ts";
 import { taskInputs } from "./inputs.ts";
+import { proposedFor } from "./proposed.ts";
+
+export interface GrantPorts {
+  readonly vault: Vault;
+  readonly clock: Pick<Clock, "now">;
+}
 
 const CAPABILITIES: Readonly<Record<TaskKind, Capability | undefined>> = {
   "storage.test": undefined,
@@ -26,6 +33,10 @@ const CAPABILITIES: Readonly<Record<TaskKind, Capability | undefined>> = {
   clean: "maintain",
   replicate: "maintain",
   browse: "read",
+  search: "read",
+  versions: "read",
+  compare: "read",
+  download: "read",
 };
 
 /** Undefined where every object is checked without a key. */
@@ -38,16 +49,19 @@ function capabilityOf(task: TaskRow): Capability | undefined {
   return CAPABILITIES[kindOf(task)];
 }
 
-/** @throws AppError `ERR_NOT_FOUND`, `ERR_SECRET_DISABLED`, `ERR_VAULT_DAMAGED`. */
-export async function grantFor(db: Db, vault: Vault, task: TaskRow): Promise<Grant> {
+/** @throws AppError `ERR_NOT_FOUND`, `ERR_SECRET_DISABLED`, `ERR_VAULT_DAMAGED`, `ERR_RETENTION_LOCKED`. */
+export async function grantFor(db: Db, { vault, clock }: GrantPorts, task: TaskRow): Promise<Grant> {
+  await checkForget(db, clock, task);
   const storages: LeasePayload["storages"] = {};
   const exposures: Exposure[] = [];
   const description: string[] = [];
   for (const id of await storageIdsOf(db, task)) {
-    const leased = await credentialsOf(db, vault, await findStorage(db, id));
+    const storage = await findStorage(db, id);
+    const proposed = await proposedFor(db, task, storage, clock.now());
+    const leased = await credentialsOf(db, vault, storage, proposed);
     storages[id] = leased.credentials;
     exposures.push(...leased.exposures);
-    description.push(`storage ${id}`);
+    description.push(`storage ${id}`, ...(proposed === undefined ? [] : [`value ${proposed.proposalId}`]));
   }
   const capability = capabilityOf(task);
   const { repository_id: repositoryId } = task;
@@ -58,6 +72,13 @@ export async function grantFor(db: Db, vault: Vault, task: TaskRow): Promise<Gra
   exposures.push({ kind: "repository", id: repositoryId, version: 1 });
   description.push(`${capability} repository ${repositoryId}`);
   return { payload: { storages, repository }, exposures, description };
+}
+
+/** The last moment: nothing that is locked is deleted, whatever was locked since the task was made, and whoever made it. */
+async function checkForget(db: Db, clock: Pick<Clock, "now">, task: TaskRow): Promise<void> {
+  if (task.kind !== "forget" || task.repository_id === null) return;
+  const { copies } = taskInputs.forget.parse(JSON.parse(task.input));
+  await checkUnlocked(db, clock, task.repository_id, copies);
 }
 
 async function storageIdsOf(db: Db, task: TaskRow): Promise<Set<string>> {

@@ -23,7 +23,7 @@ export function createTaskKinds(dependencies: TaskKindDependencies): TaskKinds {
       await checkTaskTargets(db, task);
       return describeTask(db, task);
     },
-    grant: (db, task) => grantFor(db, dependencies.vault, task),
+    grant: (db, task) => grantFor(db, dependencies, task),
     retryDelayMs: (db, task) => retryDelayOf(db, dependencies.randomness, task),
     ended: (transaction, task, end) => taskEnded(dependencies, transaction, task, end),
   };

@@ -86,6 +86,7 @@ export async function showPlan(db: Db, row: PlanRow): Promise<PlanView> {
     retention: retentionOf(row),
     retries: retriesOf(row),
     enabled: row.enabled === 1,
+    lockDays: row.lock_days,
     repository: row.repository_id,
     warnings: await warningsOf(db, devices, encryption),
     nextRunAt: row.enabled === 1 ? (next?.next ?? null) : null,

@@ -16,6 +16,7 @@ import { decodeSchedule } from "@holdfast/scheduling";
 import { type AuditLog, userActor } from "../audit/audit.ts";
 import type { Db, Transaction } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
+import { leaveLockToCopies } from "../policies/retention-lock.ts";
 import { prepareFor, type RepositoryDependencies } from "../repositories/repositories.ts";
 import { findStorage } from "../storages/storage-rows.ts";
 import { checkRevision } from "../http/conditions.ts";
@@ -58,6 +59,7 @@ export async function createPlan(
         method: given.encryption?.method ?? null,
         level: given.encryption?.level ?? null,
         secret_id: given.encryption?.secret ?? null,
+        lock_days: given.lockDays,
         created_at: clock.now(),
         created_by: actor.userId,
         revision: 1,
@@ -72,6 +74,7 @@ export async function createPlan(
         name: given.name,
         repository,
         secret: given.encryption?.secret ?? null,
+        lockDays: given.lockDays,
         ...(clonedFrom === undefined ? {} : { clonedFrom }),
       },
     });
@@ -142,15 +145,17 @@ export async function clonePlan(
   );
 }
 
-/** Its copies stay; so do the repository and its keys. What waits or runs of it is cancelled. */
+/** Its copies stay, with its retention lock; so do the repository and its keys. What waits or runs of it is cancelled. */
 export async function deletePlan(
-  { database, audit, queue }: PlanDependencies & { readonly queue: TaskQueue },
+  dependencies: PlanDependencies & { readonly queue: TaskQueue },
   actor: Actor,
   id: string,
 ): Promise<void> {
+  const { database, audit, queue } = dependencies;
   await database.transaction(async (transaction) => {
     const { name } = await findPlan(transaction, id);
     const tasks = await cancelTasksOfPlan(queue, transaction, id, `The plan ${name} was deleted.`);
+    await leaveLockToCopies(dependencies, transaction, userActor(actor), id);
     await transaction.deleteFrom("plan_devices").where("plan_id", "=", id).execute();
     await transaction.deleteFrom("plans").where("id", "=", id).execute();
     await audit.append(transaction, {

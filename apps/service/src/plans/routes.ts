@@ -149,14 +149,20 @@ function useRoutes(dependencies: Dependencies): AnyRoute[] {
 }
 
 async function previewRetention(
-  { database: { db } }: PlanDependencies,
+  { database: { db }, clock }: PlanDependencies,
   id: string,
   policy: RetentionPolicyGiven,
 ): Promise<z.infer<typeof retentionPreview>> {
-  await findPlan(db, id);
-  const { keep, forget } = await planDecision(db, id, policy);
+  const { repository_id: repositoryId } = await findPlan(db, id);
+  const { keep, forget } = await planDecision(db, clock, policy, { planId: id, repositoryId });
   return {
-    kept: keep.map(({ copy, reasons }) => ({ copy: copy.id, time: copy.timeMs, reasons: [...reasons] })),
-    forgotten: forget.map(({ id: copy, timeMs }) => ({ copy, time: timeMs })),
+    kept: keep.map(({ copy, reasons }) => ({
+      copy: copy.id,
+      time: copy.timeMs,
+      device: copy.deviceId,
+      reasons: [...reasons],
+      lockedUntil: copy.lockedUntil,
+    })),
+    forgotten: forget.map(({ id: copy, timeMs, deviceId }) => ({ copy, time: timeMs, device: deviceId })),
   };
 }

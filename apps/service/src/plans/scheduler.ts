@@ -1,9 +1,12 @@
 /**
- * Looks every few seconds whether schedules want something started: plans, and the verification of repositories.
+ * Looks every few seconds whether schedules want something started: plans, and the verification of repositories; and lets the lock
+ * clock pass.
  *
  * @module
  */
 import { type MaintenanceDependencies, runDueMaintenance } from "../maintenance/maintenance.ts";
+import { createLockClock } from "../policies/lock-clock.ts";
+import { applyDueLockChanges } from "../policies/retention-lock.ts";
 import { runDuePlans, type RunDependencies } from "./plan-runs.ts";
 
 const LOOK_MS = 2000;
@@ -20,14 +23,17 @@ export function startScheduler(
 ): Scheduler {
   const stopping = new AbortController();
   const since = dependencies.clock.now();
+  const lockClock = createLockClock(dependencies.database, dependencies.clock);
+  // What fails is not in the way of the others.
+  const looks: readonly (() => Promise<unknown>)[] = [
+    () => lockClock.look(),
+    () => applyDueLockChanges(dependencies),
+    () => runDuePlans(dependencies, since),
+    () => runDueMaintenance(dependencies),
+  ];
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      try {
-        await runDuePlans(dependencies, since);
-        await runDueMaintenance(dependencies);
-      } catch (error) {
-        onError(error);
-      }
+      for (const look of looks) await look().catch(onError);
       await dependencies.clock.sleep(LOOK_MS, stopping.signal).catch(() => undefined);
     }
   };

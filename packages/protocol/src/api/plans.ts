@@ -18,6 +18,7 @@ import {
   storageId,
 } from "../values.ts";
 import { pageQuery } from "./common.ts";
+import { lockDays } from "./policies.ts";
 
 const paths = z.array(z.string().min(1).max(4096)).min(1).max(1000);
 const globs = z.array(z.string().min(1).max(4096)).max(1000);
@@ -70,6 +71,8 @@ export const newPlan = z.object({
   retention: fields.retention.default(null),
   retries: fields.retries.default({ count: 2, delaySeconds: 60 }),
   enabled: fields.enabled.default(true),
+  /** Retention lock; later it is changed by `PUT /plans/ID/retention-lock`. */
+  lockDays: lockDays.default(0),
   /** Null: the plan's copies are not encrypted. */
   encryption: encryption.nullable(),
 });
@@ -80,7 +83,7 @@ export const planChange = z.object(fields).extend({ encryption: encryption.nulla
 export type PlanChange = z.infer<typeof planChange>;
 
 /** What differs from the plan that is cloned; the name must. */
-export const planClone = planChange.extend({ name: fields.name });
+export const planClone = planChange.extend({ name: fields.name, lockDays: lockDays.optional() });
 export type PlanClone = z.infer<typeof planClone>;
 
 /** Something that will go wrong, known before it does. */
@@ -90,6 +93,7 @@ export const plan = z.object({
   id: planId,
   ...fields,
   encryption: encryption.nullable(),
+  lockDays,
   repository: repositoryId,
   warnings: z.array(planWarning),
   scheduleText: z.string().nullable(),
@@ -104,6 +108,16 @@ export const planQuery = pageQuery.extend({ device: deviceId.optional(), storage
 export const planRun = z.object({ devices: z.array(deviceId).min(1).max(10_000).optional() });
 
 export const retentionPreview = z.object({
-  kept: z.array(z.object({ copy: z.string(), time: instant, reasons: z.array(z.string()) })),
-  forgotten: z.array(z.object({ copy: z.string(), time: instant })),
+  kept: z.array(
+    z.object({
+      copy: z.string(),
+      time: instant,
+      device: deviceId.nullable(),
+      /** Names of rules, `lock`, or `no rule`. */
+      reasons: z.array(z.string()),
+      /** By the lock clock; null when no retention lock holds it. */
+      lockedUntil: instant.nullable(),
+    }),
+  ),
+  forgotten: z.array(z.object({ copy: z.string(), time: instant, device: deviceId.nullable() })),
 });
