@@ -24,6 +24,7 @@ import { USES_BY_DOMAINS } from "./secrets/secret-uses.ts";
 import type { OpenedVault } from "./secrets/vault-of-keys.ts";
 import { vaultRoutes } from "./secrets/vault-routes.ts";
 import { storageRoutes } from "./storages/routes.ts";
+import { createStorageProposalTest } from "./storages/storage-proposal.ts";
 import { cancelTasksWithSecret } from "./tasks/revocation.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 import type { TaskKinds, TaskQueue } from "./tasks/task-kinds.ts";
@@ -73,6 +74,7 @@ export function routesOf(domains: Domains): AnyRoute[] {
       ...domains,
       ...ownPassword,
       findUses: USES_BY_DOMAINS,
+      placeTests: { storage: createStorageProposalTest(domains.queue) },
       endLeases: (transaction, id) =>
         cancelTasksWithSecret(domains.queue, transaction, id, "A secret that it was given was disabled."),
     }),

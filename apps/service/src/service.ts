@@ -22,6 +22,7 @@ import { buildServer } from "./http/server.ts";
 import { startScheduler } from "./plans/scheduler.ts";
 import { openOrCreateVault } from "./secrets/create-vault.ts";
 import { finishRotation } from "./secrets/keyring.ts";
+import { endOldProposals } from "./secrets/proposal-end.ts";
 import { addRecoverySlots } from "./secrets/repository-slots.ts";
 import type { OpenedVault } from "./secrets/vault-of-keys.ts";
 import { createDispatcher, type Dispatcher } from "./tasks/dispatcher.ts";
@@ -63,6 +64,8 @@ export interface RunningService {
 }
 
 const CHECKPOINT_MS = 3_600_000;
+/** Proposed values of passwords do not lie around for longer. */
+const SWEEP_MS = 60_000;
 
 /**
  * Starts the service; the first start makes everything that it needs.
@@ -175,8 +178,12 @@ function lifecycle({ domains, dispatcher, tls, audit, failed, close }: Lives): P
       const timer = setInterval(() => {
         audit.checkpoint().catch(failed);
       }, CHECKPOINT_MS);
+      const sweeper = setInterval(() => {
+        endOldProposals(domains).catch(failed);
+      }, SWEEP_MS);
       endings.push(async () => {
         clearInterval(timer);
+        clearInterval(sweeper);
         await scheduler.stop();
       });
     },

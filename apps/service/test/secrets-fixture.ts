@@ -8,10 +8,15 @@ import { newSecret, type SecretView } from "@holdfast/protocol";
 import { createAuditLog } from "../src/audit/audit-log.ts";
 import type { Actor } from "../src/http/route.ts";
 import type { OwnPasswordDependencies } from "../src/secrets/own-password.ts";
+import { createTaskKinds } from "../src/operations/index.ts";
+import type { ProposalDependencies } from "../src/secrets/proposals.ts";
 import { findSecret } from "../src/secrets/secret-rows.ts";
 import { USES_BY_DOMAINS } from "../src/secrets/secret-uses.ts";
 import { openCurrentValue } from "../src/secrets/secret-values.ts";
-import { createSecret, type SecretDependencies } from "../src/secrets/secrets.ts";
+import { createSecret } from "../src/secrets/secrets.ts";
+import { createStorageProposalTest } from "../src/storages/storage-proposal.ts";
+import type { TaskKinds, TaskQueue } from "../src/tasks/task-kinds.ts";
+import { createTaskQueue } from "../src/tasks/task-queue.ts";
 import { withinAttempts } from "../src/users/own-password.ts";
 import type { OpenTestDatabase } from "./databases.ts";
 import { testClock, type TestClock, type VaultFixture, vaultFixture } from "./vault-fixture.ts";
@@ -28,11 +33,12 @@ export const ACTOR: Actor = {
   address: "127.0.0.1",
 };
 
-export type Dependencies = SecretDependencies & OwnPasswordDependencies;
+export type Dependencies = ProposalDependencies & OwnPasswordDependencies;
 
 export interface Fixture extends AsyncDisposable {
   readonly base: VaultFixture;
   readonly dependencies: Dependencies;
+  readonly kinds: TaskKinds;
   readonly clock: TestClock;
 }
 
@@ -44,12 +50,17 @@ export async function fixtureOf(
   const { database, vault } = base;
   const clock = testClock();
   const audit = createAuditLog({ database, vault, clock });
+  const ports = { database, vault, audit, clock, randomness: systemRandomness };
+  const later: TaskQueue = {
+    create: (transaction, task) => queue.create(transaction, task),
+    requestCancel: (transaction, id, reason) => queue.requestCancel(transaction, id, reason),
+  };
+  const kinds = createTaskKinds({ ...ports, queue: later });
+  const queue = createTaskQueue({ ...ports, kinds });
   const dependencies: Dependencies = {
-    database,
-    vault,
-    audit,
-    clock,
-    randomness: systemRandomness,
+    ...ports,
+    queue,
+    placeTests: { storage: createStorageProposalTest(queue) },
     findUses: USES_BY_DOMAINS,
     requireOwnPassword: (actor, password, what) =>
       withinAttempts(
@@ -60,7 +71,7 @@ export async function fixtureOf(
       ),
     ...change,
   };
-  return { base, dependencies, clock, [Symbol.asyncDispose]: () => base[Symbol.asyncDispose]() };
+  return { base, dependencies, kinds, clock, [Symbol.asyncDispose]: () => base[Symbol.asyncDispose]() };
 }
 
 export function create({ dependencies }: Fixture, change: Record<string, unknown> = {}): Promise<SecretView> {

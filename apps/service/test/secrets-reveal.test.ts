@@ -5,7 +5,7 @@ import { newSecretValue } from "@holdfast/protocol";
 import { exposuresOfDevice, exposuresOfSecret } from "../src/secrets/exposures.ts";
 import { checkSecret, revealSecret } from "../src/secrets/reveal.ts";
 import { secretRoutes } from "../src/secrets/routes.ts";
-import { changeValue } from "../src/secrets/secrets.ts";
+import { changeValue } from "../src/secrets/value-change.ts";
 import { forEachDatabase } from "./databases.ts";
 import {
   ACTOR,
@@ -170,6 +170,12 @@ forEachDatabase("values of secrets", (open) => {
       ["DELETE", "/secrets/:id", "secrets.delete"],
       ["POST", "/secrets/:id/reveal", "secrets.reveal"],
       ["POST", "/secrets/:id/check", "secrets.use"],
+      ["GET", "/secrets/:id/proposals", "secrets.list"],
+      ["GET", "/secrets/:id/proposals/:proposal", "secrets.list"],
+      ["POST", "/secrets/:id/proposals", "secrets.edit"],
+      ["POST", "/secrets/:id/proposals/:proposal/test", "secrets.edit"],
+      ["POST", "/secrets/:id/proposals/:proposal/accept", "secrets.edit"],
+      ["DELETE", "/secrets/:id/proposals/:proposal", "secrets.edit"],
     ]);
   });
 });

@@ -11,6 +11,7 @@ import { findRepository, refOf } from "../repositories/repositories.ts";
 import { findStorage } from "../storages/storage-rows.ts";
 import type { TaskRow } from "../tasks/task-kinds.ts";
 import { taskInputs } from "./inputs.ts";
+import { proposedFor } from "./proposed.ts";
 
 /** @throws AppError `ERR_NOT_FOUND` when what the task is about was removed meanwhile. */
 export async function describeTask(db: Db, task: TaskRow): Promise<AgentTask> {
@@ -18,7 +19,10 @@ export async function describeTask(db: Db, task: TaskRow): Promise<AgentTask> {
   const input: unknown = JSON.parse(task.input);
   switch (task.kind) {
     case "storage.test": {
-      const { id, name, location } = await findStorage(db, required(task, "storage_id"));
+      const storage = await findStorage(db, required(task, "storage_id"));
+      const { id, name, location } = storage;
+      // Not to another place than the one that the value was proposed for.
+      await proposedFor(db, task, storage);
       return { ...common, kind: task.kind, storage: { id, name, location } };
     }
     case "backup":

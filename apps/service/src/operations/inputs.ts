@@ -7,6 +7,7 @@
 import {
   browseTask,
   forgetTask,
+  proposalId,
   restoreTask,
   storageId,
   type TaskKind,
@@ -16,9 +17,11 @@ import {
 import { z } from "zod";
 
 const nothing = z.object({});
+/** A proposed value of a password, which this task tests in place of the stored one. */
+const storageTestInput = z.object({ proposal: proposalId.optional() });
 
 export const taskInputs = {
-  "storage.test": nothing,
+  "storage.test": storageTestInput,
   backup: nothing,
   copies: nothing,
   clean: nothing,

@@ -24,12 +24,15 @@ import type { OwnPasswordDependencies } from "./own-password.ts";
 import { checkSecret, revealSecret } from "./reveal.ts";
 import { findSecret, listSecrets, showSecret } from "./secret-rows.ts";
 import { findUses } from "./secret-uses.ts";
-import { changeSecret, changeValue, createSecret, deleteSecret, type SecretDependencies } from "./secrets.ts";
+import { proposalRoutes } from "./proposal-routes.ts";
+import type { ProposalDependencies } from "./proposals.ts";
+import { changeSecret, createSecret, deleteSecret } from "./secrets.ts";
+import { changeValue } from "./value-change.ts";
 
 const byId = z.object({ id: secretId });
 const TAG = "secrets";
 
-export type SecretRouteDependencies = SecretDependencies & OwnPasswordDependencies;
+export type SecretRouteDependencies = ProposalDependencies & OwnPasswordDependencies;
 
 export function secretRoutes(dependencies: SecretRouteDependencies): AnyRoute[] {
   return [
@@ -37,6 +40,7 @@ export function secretRoutes(dependencies: SecretRouteDependencies): AnyRoute[] 
     ...exposureRoutes(dependencies),
     ...editRoutes(dependencies),
     ...valueRoutes(dependencies),
+    ...proposalRoutes(dependencies),
   ];
 }
 
@@ -144,7 +148,7 @@ function editRoutes(dependencies: SecretRouteDependencies): AnyRoute[] {
       path: "/secrets/:id/value",
       operation: "changeSecretValue",
       summary:
-        "Give a password a new value, which is used everywhere at once; an encryption key never changes",
+        "Give a password a new value at once: one that nothing uses, or untested; an encryption key never changes",
       tag: TAG,
       right: "secrets.edit",
       params: byId,

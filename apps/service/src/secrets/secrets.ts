@@ -4,18 +4,18 @@
  * @module
  */
 import { generatePassphrase, type SecretBytes } from "@holdfast/crypto";
-import { AppError, type Clock, isAppError, newId, type Randomness } from "@holdfast/kernel";
-import type { NewSecret, NewSecretValue, SecretChange, SecretUse, SecretView } from "@holdfast/protocol";
+import { AppError, type Clock, newId, type Randomness } from "@holdfast/kernel";
+import type { NewSecret, SecretChange, SecretUse, SecretView } from "@holdfast/protocol";
 import { type AuditLog, userActor } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import { checkRevision } from "../http/conditions.ts";
 import type { Actor } from "../http/route.ts";
+import { dropProposalValues } from "./proposal-end.ts";
 import { checkNameFree, findSecret, nameSecret, showSecret } from "./secret-rows.ts";
 import { describeUses, type FindUses, findUses } from "./secret-uses.ts";
 import {
   checkNotTold,
   openCurrentValue,
-  provenVersion,
   type SecretRow,
   secretText,
   typedValue,
@@ -32,12 +32,6 @@ export interface SecretDependencies {
   readonly findUses: readonly FindUses[];
   /** In the transaction that disables a secret: ends the leases that were given of it. */
   readonly endLeases?: (transaction: Transaction, secretId: string) => Promise<unknown>;
-  /**
-   * Tries a new value of a password where it is used, before it replaces the old one. Undefined: nothing can be tried.
-   *
-   * @throws AppError when it was refused there, or the place cannot be asked. It never has the value in it.
-   */
-  readonly testUse?: (use: SecretUse, secretId: string, value: Uint8Array) => Promise<void>;
 }
 
 /** @throws AppError `ERR_NAME_TAKEN`, `ERR_CONFIRMATION`, `ERR_USAGE`. */
@@ -160,76 +154,6 @@ async function checkStillNotTold(
 }
 
 /**
- * A new value of a password: a new version, which every lease from now on has.
- *
- * @throws AppError `ERR_NOT_FOUND`, `ERR_SECRET_FROZEN` for an encryption key, `ERR_CONFIRMATION`, `ERR_USAGE`,
- * `ERR_SECRET_TEST` naming where the value was refused, `ERR_CHANGED_MEANWHILE`.
- */
-export async function changeValue(
-  dependencies: SecretDependencies,
-  actor: Actor,
-  id: string,
-  given: NewSecretValue,
-  ifMatch: number | undefined,
-): Promise<SecretView> {
-  const { database, vault, audit, clock } = dependencies;
-  const before = await findSecret(database.db, id);
-  if (before.kind === "encryption-key") throw frozen(before);
-  checkRevision(before, ifMatch);
-  using value = typedValue("password", given.value, given.confirmation);
-  checkNotTold(value, { name: before.name, description: before.description });
-  const refusals = await tryValue(dependencies, before, value);
-  if (refusals.length > 0 && !given.despiteTests) throw refusedByTests(before, refusals);
-  return await database.transaction(async (transaction) => {
-    const row = await findSecret(transaction, id);
-    checkRevision(row, before.revision);
-    const version = (await provenVersion(transaction, vault, row)) + 1;
-    await vault.put(transaction, { kind: row.kind, id, version, field: VALUE_FIELD }, value.bytes);
-    await transaction
-      .updateTable("secrets")
-      .set({
-        current_version: version,
-        head_box: vault.sealHead(row.kind, id, version),
-        generated: 0,
-        updated_at: clock.now(),
-        revision: row.revision + 1,
-      })
-      .where("id", "=", id)
-      .execute();
-    await audit.append(transaction, {
-      actor: userActor(actor),
-      action: "secret.value",
-      subject: { kind: row.kind, id },
-      details: { name: row.name, version, refusedBy: refusals.map(({ use }) => `${use.kind} ${use.id}`) },
-    });
-    return showSecret(await findSecret(transaction, id));
-  });
-}
-
-interface Refusal {
-  readonly use: SecretUse;
-  readonly reason: string;
-}
-
-async function tryValue(
-  { database, findUses: finders, testUse }: SecretDependencies,
-  row: SecretRow,
-  value: SecretBytes,
-): Promise<readonly Refusal[]> {
-  if (testUse === undefined) return [];
-  const refusals: Refusal[] = [];
-  for (const use of await findUses(database.db, finders, row.id)) {
-    try {
-      await testUse(use, row.id, value.bytes);
-    } catch (error) {
-      if (!isAppError(error)) throw error;
-      refusals.push({ use, reason: error.message });
-    }
-  }
-  return refusals;
-}
-
-/**
  * Deletes a secret with all its values. That it was there, and which devices had it, stays known.
  *
  * @throws AppError `ERR_NOT_FOUND`, `ERR_SECRET_IN_USE` naming what uses it.
@@ -243,6 +167,7 @@ export async function deleteSecret(
     const row = await findSecret(transaction, id);
     const uses = await findUses(transaction, finders, id);
     if (uses.length > 0) throw inUse(row, uses);
+    await dropProposalValues(transaction, id);
     await transaction.deleteFrom("secrets").where("id", "=", id).execute();
     await transaction
       .deleteFrom("vault_values")
@@ -256,26 +181,6 @@ export async function deleteSecret(
       details: { name: row.name },
     });
   });
-}
-
-function frozen(row: SecretRow): AppError {
-  return new AppError("ERR_SECRET_FROZEN", `The value of the ${nameSecret(row)} never changes.`, {
-    subject: row.id,
-    remedy:
-      "Add a new encryption key, clone the plans that use this one, and choose the new key in the clones.",
-  });
-}
-
-function refusedByTests(row: SecretRow, refusals: readonly Refusal[]): AppError {
-  const reasons = refusals.map(({ use, reason }) => `the ${use.kind} ${use.name}: ${reason}`);
-  return new AppError(
-    "ERR_SECRET_TEST",
-    `The new value of the ${nameSecret(row)} was refused: ${reasons.join(" ")}`,
-    {
-      subject: row.id,
-      remedy: "Nothing was changed. Correct the value, or save it all the same (`despiteTests`).",
-    },
-  );
 }
 
 function inUse(row: SecretRow, uses: readonly SecretUse[]): AppError {

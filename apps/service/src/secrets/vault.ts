@@ -8,7 +8,14 @@ import type { SecretBytes } from "@holdfast/crypto";
 import type { Db, Transaction } from "../database/database.ts";
 
 /** What keeps values in the vault. */
-export type ObjectKind = "password" | "encryption-key" | "repository" | "authority" | "totp" | "audit";
+export type ObjectKind =
+  | "password"
+  | "proposal"
+  | "encryption-key"
+  | "repository"
+  | "authority"
+  | "totp"
+  | "audit";
 
 export interface ValueName {
   readonly kind: ObjectKind;

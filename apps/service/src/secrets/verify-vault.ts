@@ -36,6 +36,7 @@ export async function verifyVault(db: Db, vault: OpenedVault): Promise<VaultVeri
   await verifyTerms(db, vault, report);
   const values = await verifyValues(db, vault, report);
   await verifySecrets(db, vault, report);
+  await verifyProposals(db, report);
   await verifyRepositories(db, report);
   await verifyWays(db, vault, report);
   return { values, problems };
@@ -107,6 +108,20 @@ async function verifySecrets(db: Db, vault: OpenedVault, report: Report): Promis
     .execute();
   for (const { object_kind: kind, object_id: id, version, field } of orphans) {
     report(nameOfValue({ kind, id, version, field }), "It belongs to no secret.");
+  }
+}
+
+async function verifyProposals(db: Db, report: Report): Promise<void> {
+  const orphans = await db
+    .selectFrom("vault_values")
+    .leftJoin("secret_proposals", "secret_proposals.id", "vault_values.object_id")
+    .select("object_id")
+    .where("object_kind", "=", "proposal")
+    .where((eb) => eb.or([eb("state", "is", null), eb("state", "!=", "open")]))
+    .limit(PROBLEMS_MAX)
+    .execute();
+  for (const { object_id: id } of orphans) {
+    report(nameOfValue({ kind: "proposal", id, version: 1, field: "value" }), "It should have been dropped.");
   }
 }
 

@@ -7,6 +7,7 @@ import { timingSafeEqual } from "node:crypto";
 import { sha256 } from "@holdfast/crypto";
 import { AppError } from "@holdfast/kernel";
 import type { Db } from "../database/database.ts";
+import { type ProposedSecret, proposalValue } from "../secrets/proposed-value.ts";
 import { provenVersion } from "../secrets/secret-values.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { Exposure } from "../tasks/task-kinds.ts";
@@ -30,16 +31,28 @@ export interface LeasedCredentials {
   readonly exposures: readonly Exposure[];
 }
 
-/** @throws AppError `ERR_SECRET_DISABLED`, `ERR_VAULT_DAMAGED`. */
-export async function credentialsOf(db: Db, vault: Vault, row: StorageRow): Promise<LeasedCredentials> {
+/**
+ * @param proposed a new value that is tested in place of the stored one.
+ * @throws AppError `ERR_SECRET_DISABLED`, `ERR_VAULT_DAMAGED`.
+ */
+export async function credentialsOf(
+  db: Db,
+  vault: Vault,
+  row: StorageRow,
+  proposed?: ProposedSecret,
+): Promise<LeasedCredentials> {
   const credentials: Record<string, string> = { ...identityOf(row) };
   const exposures: Exposure[] = [];
   for (const [name, secretId] of Object.entries(secretsOf(row))) {
     const version = await currentVersion(db, vault, secretId);
-    using value = await vault.get(db, { kind: "password", id: secretId, version, field: "value" });
+    const named =
+      proposed?.secretId === secretId
+        ? proposalValue(proposed.proposalId)
+        : ({ kind: "password", id: secretId, version, field: "value" } as const);
+    using value = await vault.get(db, named);
     // Client libraries of storages take text: see docs/security.md, section 5.
     credentials[name] = Buffer.from(value.bytes).toString("utf8");
-    exposures.push({ kind: "password", id: secretId, version });
+    exposures.push({ kind: named.kind, id: named.id, version: named.version });
   }
   return { credentials, exposures };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { count, deviceId, instant, line, secretId } from "../values.ts";
+import { count, deviceId, idOf, instant, line, secretId, taskId } from "../values.ts";
 import { pageQuery } from "./common.ts";
 
 export const SECRET_KINDS = ["password", "encryption-key"] as const;
@@ -49,7 +49,7 @@ export type SecretChange = z.infer<typeof secretChange>;
 export const newSecretValue = z.object({
   value,
   confirmation: z.string().max(VALUE_MAX),
-  /** Takes the value although a place where the password is used refuses it, or cannot be asked now. */
+  /** Takes the value untested although the password is in use. A proposal tests it first. */
   despiteTests: z.boolean().default(false),
 });
 export type NewSecretValue = z.infer<typeof newSecretValue>;
@@ -89,6 +89,59 @@ export const secretUse = z.object({
 });
 export type SecretUse = z.infer<typeof secretUse>;
 export const secretUses = z.object({ items: z.array(secretUse) });
+
+export const proposalId = idOf("prop");
+
+export const newProposal = z.object({ value, confirmation: z.string().max(VALUE_MAX) });
+export type NewProposal = z.infer<typeof newProposal>;
+
+/** Where a proposed value is tested, and what came of it. */
+export const proposalPlace = z.object({
+  /** As of {@link secretUse}. */
+  kind: z.string(),
+  id: z.string(),
+  name: z.string(),
+  /** `untested`: nobody can test it there now; the error says why. */
+  state: z.enum(["waiting", "running", "succeeded", "failed", "untested"]),
+  /** That tests it; absent where the service does so itself. */
+  device: deviceId.optional(),
+  task: taskId.optional(),
+  error: z
+    .object({
+      code: z.string(),
+      message: z.string(),
+      subject: z.string().optional(),
+      remedy: z.string().optional(),
+    })
+    .optional(),
+});
+export type ProposalPlace = z.infer<typeof proposalPlace>;
+
+/** A new value of a password that is tested before it replaces the old one. It is never shown. */
+export const proposal = z.object({
+  id: proposalId,
+  secret: secretId,
+  state: z.enum(["open", "accepted", "discarded", "expired"]),
+  /** Every test has ended. */
+  finished: z.boolean(),
+  /** Every place has taken the value: it may be accepted as it is. */
+  passed: z.boolean(),
+  places: z.array(proposalPlace),
+  createdAt: instant,
+  createdBy: z.string(),
+  /** Discarded by itself then. */
+  expiresAt: instant,
+  endedAt: instant.nullable(),
+});
+export type ProposalView = z.infer<typeof proposal>;
+/** The newest first. */
+export const proposals = z.object({ items: z.array(proposal) });
+
+export const proposalAcceptance = z.object({
+  /** Takes the value although places refuse it, or were not tested. */
+  despiteTests: z.boolean().default(false),
+});
+export type ProposalAcceptance = z.infer<typeof proposalAcceptance>;
 
 /** The person's own password, asked again. Absent of who has none: `POST /session/confirmation` takes its place. */
 const ownPassword = z.string().max(1024).default("");
