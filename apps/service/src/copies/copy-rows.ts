@@ -3,7 +3,7 @@ import { AppError, type Clock, systemClock } from "@holdfast/kernel";
 import type { copyQuery, CopyView, Page } from "@holdfast/protocol";
 import { z } from "zod";
 import type { Db } from "../database/database.ts";
-import { nextPage, startAfter } from "../http/paging.ts";
+import { nextPage, numberOfKey, startAfter } from "../http/paging.ts";
 import { lockedUntil, type LockRules, lockRules } from "../policies/copy-lock.ts";
 import { encryptionOf } from "../repositories/repositories.ts";
 
@@ -97,13 +97,14 @@ export async function listCopies(
   if (storage !== undefined) rows = rows.where("repositories.storage_id", "=", storage);
   const after = startAfter(query.cursor);
   if (after !== undefined) {
-    const [time = "", id = "", repositoryId = ""] = after.split(" ");
+    const [first = "", id = "", repositoryId = ""] = after.split(" ");
+    const time = numberOfKey(first);
     rows = rows.where((expression) =>
       expression.or([
-        expression("copies.time", "<", Number(time)),
-        expression.and([expression("copies.time", "=", Number(time)), expression("copies.id", "<", id)]),
+        expression("copies.time", "<", time),
+        expression.and([expression("copies.time", "=", time), expression("copies.id", "<", id)]),
         expression.and([
-          expression("copies.time", "=", Number(time)),
+          expression("copies.time", "=", time),
           expression("copies.id", "=", id),
           expression("copies.repository_id", "<", repositoryId),
         ]),

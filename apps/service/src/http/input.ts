@@ -31,15 +31,17 @@ export function checkInput(schema: z.ZodType, value: unknown, where: string): un
   return result.data;
 }
 
-/** Fields of `given` that `taken` does not have, and texts that PostgreSQL cannot keep. */
+/** Fields of `given` that `taken` does not have, and texts that a database cannot keep as they are. */
 function collectProblems(given: unknown, taken: unknown, path: string, problems: InputProblem[]): void {
   if (problems.length >= PROBLEMS_MAX) return;
-  if (typeof given === "string" && given.includes("\0")) {
-    problems.push({ path, message: "has the character U+0000" });
+  if (typeof given === "string") {
+    if (given.includes("\0")) problems.push({ path, message: "has the character U+0000" });
+    if (!given.isWellFormed()) problems.push({ path, message: "has half of a surrogate pair" });
   }
   if (!isContainer(given) || !isContainer(taken)) return;
   for (const [key, value] of Object.entries(given)) {
     if (key.includes("\0")) problems.push({ path, message: "has the character U+0000" });
+    else if (!key.isWellFormed()) problems.push({ path, message: "has half of a surrogate pair" });
     else if (!Object.hasOwn(taken, key))
       problems.push({ path: pathText(path, [key]), message: "is not known" });
     else collectProblems(value, Reflect.get(taken, key), pathText(path, [key]), problems);

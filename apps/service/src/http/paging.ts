@@ -18,21 +18,28 @@ export function nextPage<T>(rows: readonly T[], limit: number, keyOf: (row: T) =
 /** The key after which the page begins. @throws AppError `ERR_USAGE`. */
 export function startAfter(cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;
-  const bytes = Buffer.from(cursor, "base64url");
-  if (cursor !== "" && bytes.toString("base64url") === cursor) return bytes.toString("utf8");
-  throw new AppError("ERR_USAGE", "The cursor is not one that a list has given.", {
-    subject: "cursor",
-    remedy: "Begin the list anew, without a cursor.",
-  });
+  const text = Buffer.from(cursor, "base64url").toString("utf8");
+  // What is no UTF-8, and U+0000, is in no key: PostgreSQL would fail at it.
+  const isGiven = Buffer.from(text, "utf8").toString("base64url") === cursor && !text.includes("\0");
+  if (cursor !== "" && isGiven) return text;
+  throw foreignCursor();
 }
 
 /** The same for keys that are numbers. */
 export function startAfterNumber(cursor: string | undefined): number | undefined {
   const text = startAfter(cursor);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : numberOfKey(text);
+}
+
+/** A number that is a part of a key. @throws AppError `ERR_USAGE`. */
+export function numberOfKey(text: string): number {
   const number = Number(text);
-  if (Number.isSafeInteger(number)) return number;
-  throw new AppError("ERR_USAGE", "The cursor is not one that this list has given.", {
+  if (text !== "" && Number.isSafeInteger(number)) return number;
+  throw foreignCursor();
+}
+
+function foreignCursor(): AppError {
+  return new AppError("ERR_USAGE", "The cursor is not one that this list has given.", {
     subject: "cursor",
     remedy: "Begin the list anew, without a cursor.",
   });
