@@ -1,11 +1,12 @@
 // Rows of copies, and copies as the API shows them.
 import { AppError, type Clock, systemClock } from "@holdfast/kernel";
-import type { copyQuery, CopyView, Page } from "@holdfast/protocol";
+import type { CopyFilter, copyQuery, CopySummary, CopyView, Page } from "@holdfast/protocol";
 import { z } from "zod";
 import type { Db } from "../database/database.ts";
-import { nextPage, numberOfKey, startAfter } from "../http/paging.ts";
+import { nextPage, startAfter } from "../http/paging.ts";
 import { lockedUntil, type LockRules, lockRules } from "../policies/copy-lock.ts";
 import { encryptionOf } from "../repositories/repositories.ts";
+import { conditionsOf, IS_NEWEST } from "./copy-filter.ts";
 
 const texts = z.array(z.string());
 
@@ -39,7 +40,7 @@ function present(db: Db) {
     .where("copies.forgotten_at", "is", null);
 }
 
-type CopyRow = Awaited<ReturnType<ReturnType<typeof present>["executeTakeFirstOrThrow"]>>;
+export type CopyRow = Awaited<ReturnType<ReturnType<typeof present>["executeTakeFirstOrThrow"]>>;
 
 /**
  * @param repositoryId where a replica has the copy as well. Default: where it was made, and a replica when it is there no more.
@@ -79,43 +80,104 @@ export function showCopy(row: CopyRow, rules: LockRules): CopyView {
   };
 }
 
+type CopyQuery = z.infer<typeof copyQuery>;
+
 /** Newest first. */
 export async function listCopies(
   db: Db,
-  query: z.infer<typeof copyQuery>,
+  query: CopyQuery,
   clock: Pick<Clock, "now"> = systemClock,
 ): Promise<Page<CopyView>> {
-  const { plan, device, repository, storage } = query;
-  let rows = present(db)
-    .orderBy("copies.time", "desc")
-    .orderBy("copies.id", "desc")
-    .orderBy("copies.repository_id", "desc")
-    .limit(query.limit + 1);
-  if (plan !== undefined) rows = rows.where("copies.plan_id", "=", plan);
-  if (device !== undefined) rows = rows.where("copies.device_id", "=", device);
-  if (repository !== undefined) rows = rows.where("copies.repository_id", "=", repository);
-  if (storage !== undefined) rows = rows.where("repositories.storage_id", "=", storage);
-  const after = startAfter(query.cursor);
-  if (after !== undefined) {
-    const [first = "", id = "", repositoryId = ""] = after.split(" ");
-    const time = numberOfKey(first);
-    rows = rows.where((expression) =>
-      expression.or([
-        expression("copies.time", "<", time),
-        expression.and([expression("copies.time", "=", time), expression("copies.id", "<", id)]),
-        expression.and([
-          expression("copies.time", "=", time),
-          expression("copies.id", "=", id),
-          expression("copies.repository_id", "<", repositoryId),
-        ]),
-      ]),
+  const rows: CopyRow[] = [];
+  for (const one of await orderedQueries(db, query)) {
+    rows.push(
+      ...(await newest(db, one)
+        .limit(query.limit + 1)
+        .execute()),
     );
   }
   const page = nextPage(
-    await rows.execute(),
+    rows.toSorted(newestFirst),
     query.limit,
     ({ time, id, repositoryId }) => `${String(time)} ${id} ${repositoryId}`,
   );
   const rules = await lockRules(db, clock);
   return { ...page, items: page.items.map((row) => showCopy(row, rules)) };
+}
+
+/** An index has the copies of one repository in this order, not those of a storage: its repositories are looked at one by one. */
+async function orderedQueries(db: Db, query: CopyQuery): Promise<CopyQuery[]> {
+  const { plan, device, repository, storage } = query;
+  if (storage === undefined || (plan ?? device ?? repository) !== undefined) return [query];
+  const repositories = await db
+    .selectFrom("repositories")
+    .select("id")
+    .where("storage_id", "=", storage)
+    .execute();
+  return repositories.map(({ id }) => ({ ...query, repository: id }));
+}
+
+function newest(db: Db, query: CopyQuery) {
+  const rows = present(db)
+    .where((expression) => expression.and(conditionsOf(query)))
+    .$if(query.newest === true, (all) => all.where(IS_NEWEST))
+    .orderBy("copies.time", "desc")
+    .orderBy("copies.id", "desc")
+    .orderBy("copies.repository_id", "desc");
+  const after = startAfter(query.cursor);
+  if (after === undefined) return rows;
+  const [time = "", id = "", repositoryId = ""] = after.split(" ");
+  // The first condition says to the index where to begin.
+  return rows
+    .where("copies.time", "<=", Number(time))
+    .where((expression) =>
+      expression.or([
+        expression("copies.time", "<", Number(time)),
+        expression("copies.id", "<", id),
+        expression.and([
+          expression("copies.id", "=", id),
+          expression("copies.repository_id", "<", repositoryId),
+        ]),
+      ]),
+    );
+}
+
+function newestFirst(one: CopyRow, other: CopyRow): number {
+  if (one.time !== other.time) return other.time - one.time;
+  const [first, second] = [one, other].map(({ id, repositoryId }) => `${id} ${repositoryId}`);
+  return (first ?? "") < (second ?? "") ? 1 : -1;
+}
+
+/** The newest copies that fit. */
+export async function newestCopies(db: Db, filter: CopyFilter, countMax: number): Promise<CopyRow[]> {
+  return present(db)
+    .where((expression) => expression.and(conditionsOf(filter)))
+    .orderBy("copies.time", "desc")
+    .orderBy("copies.id", "desc")
+    .limit(countMax)
+    .execute();
+}
+
+export async function summarizeCopies(db: Db, filter: CopyFilter): Promise<CopySummary> {
+  const { copies, size, files, stored, oldest, newestTime } = await present(db)
+    .where((expression) => expression.and(conditionsOf(filter)))
+    .clearSelect()
+    .select(({ fn }) => [
+      fn.countAll<number>().as("copies"),
+      fn.sum<number | null>("copies.size").as("size"),
+      fn.sum<number | null>("copies.files").as("files"),
+      fn.sum<number | null>("copies.stored").as("stored"),
+      fn.min("copies.time").as("oldest"),
+      fn.max("copies.time").as("newestTime"),
+    ])
+    .executeTakeFirstOrThrow();
+  // PostgreSQL sums into numerics, which come as texts; of no rows the sum is null.
+  return {
+    copies,
+    size: Number(size ?? 0),
+    files: Number(files ?? 0),
+    stored: Number(stored ?? 0),
+    oldest,
+    newest: newestTime,
+  };
 }

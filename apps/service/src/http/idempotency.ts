@@ -16,7 +16,7 @@ import { z } from "zod";
 import type { Database } from "../database/database.ts";
 import { InputError, RetryLaterError } from "./problems.ts";
 
-const KEPT_MS = 24 * 60 * 60_000;
+export const KEPT_MS = 24 * 60 * 60_000;
 const ABANDONED_MS = 10 * 60_000;
 const RETRY_MS = 2000;
 const KEY = /^[\u0021-\u007e]{1,255}$/u;
@@ -81,8 +81,11 @@ async function reserve(
   hash: string,
 ): Promise<string | undefined> {
   const now = clock.now();
+  // Those of others are the housekeeping's.
   await db
     .deleteFrom("idempotency_keys")
+    .where("user_id", "=", userId)
+    .where("key", "=", key)
     .where((eb) =>
       eb.or([
         eb("created_at", "<", now - KEPT_MS),

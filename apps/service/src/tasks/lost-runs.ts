@@ -6,7 +6,7 @@
 import type { ErrorRecord } from "@holdfast/kernel";
 import { DEVICE_LOST_MS } from "@holdfast/protocol";
 import type { Database, Transaction } from "../database/database.ts";
-import { ACTIVE_RUN_STATES, type EndDependencies, endRun, type RunRow } from "./run-end.ts";
+import { ACTIVE_RUN_STATES, type EndDependencies, endRun, isActive, type RunRow } from "./run-end.ts";
 
 export interface LostRunDependencies extends EndDependencies {
   readonly database: Database;
@@ -34,7 +34,7 @@ export async function endLostRuns(dependencies: LostRunDependencies): Promise<nu
     .selectFrom("runs")
     .leftJoin("devices", "devices.id", "runs.device_id")
     .select(["runs.id", "runs.task_id", "runs.device_id"])
-    .where("runs.state", "in", ACTIVE_RUN_STATES)
+    .where(isActive("runs.state"))
     .where("runs.given_at", "<", silentSince)
     .where((eb) => eb.or([eb("devices.seen_at", "is", null), eb("devices.seen_at", "<", silentSince)]))
     .execute();

@@ -11,7 +11,7 @@ import {
   type ErrorRecord,
   toErrorRecord,
 } from "@holdfast/kernel";
-import type { Selectable } from "kysely";
+import { type RawBuilder, type Selectable, sql, type SqlBool } from "kysely";
 import type { Transaction } from "../database/database.ts";
 import { isUnreachable } from "../database/failures.ts";
 import type { RunsTable } from "../database/tables.ts";
@@ -25,6 +25,11 @@ export interface EndDependencies {
 }
 
 export const ACTIVE_RUN_STATES = ["given", "running"] as const;
+
+/** The same in the words of the index of active runs, which SQLite takes for these only. */
+export function isActive(column: "runs.state"): RawBuilder<SqlBool> {
+  return sql<SqlBool>`${sql.ref(column)} in ('given', 'running')`;
+}
 
 const RETRY_DELAY_MS = 60_000;
 const RETRY_DELAY_MAX_MS = 3600_000;
@@ -95,8 +100,19 @@ export async function endTask(
     })
     .where("id", "=", task.id)
     .execute();
+  if (task.kind === "backup" && end.state === "succeeded") await noteSuccess(transaction, task, clock.now());
   const problem = await tellKind({ kinds, clock }, transaction, task, end);
   if (problem !== undefined) await tellAftermath(transaction, task, end, problem);
+}
+
+async function noteSuccess(transaction: Transaction, task: TaskRow, now: number): Promise<void> {
+  if (task.plan_id === null) return;
+  await transaction
+    .updateTable("plan_devices")
+    .set({ last_success_at: now })
+    .where("plan_id", "=", task.plan_id)
+    .where("device_id", "=", task.device_id)
+    .execute();
 }
 
 /** What should follow may be impossible, such as retention without a device: returned, since the task has ended all the same. */

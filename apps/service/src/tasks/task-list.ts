@@ -8,12 +8,13 @@ import {
   type Page,
   runEvent,
   runProgress,
+  TASK_STATES,
   type TaskEventView,
   type taskEventQuery,
   type TaskQuery,
   type TaskView,
 } from "@holdfast/protocol";
-import type { SelectQueryBuilder } from "kysely";
+import { type SelectQueryBuilder, sql, type SqlBool } from "kysely";
 import { z } from "zod";
 import type { Db } from "../database/database.ts";
 import type { Tables } from "../database/tables.ts";
@@ -23,17 +24,52 @@ import { findTask } from "./task-queue.ts";
 
 /** The newest first: ids of tasks sort by their birth. */
 export async function listTasks(db: Db, query: TaskQuery): Promise<Page<TaskView>> {
-  const before = startAfter(query.cursor);
-  let rows = views(db)
-    .orderBy("tasks.id", "desc")
-    .limit(query.limit + 1);
-  if (before !== undefined) rows = rows.where("tasks.id", "<", before);
-  if (query.state !== undefined) rows = rows.where("tasks.state", "in", query.state);
-  if (query.plan !== undefined) rows = rows.where("tasks.plan_id", "=", query.plan);
-  if (query.device !== undefined) rows = rows.where("tasks.device_id", "=", query.device);
-  if (query.kind !== undefined) rows = rows.where("tasks.kind", "=", query.kind);
-  const page = nextPage(await rows.execute(), query.limit, ({ id }) => id);
-  return { ...page, items: page.items.map(viewOf) };
+  const page = nextPage(await newestIds(db, query), query.limit, (id) => id);
+  if (page.items.length === 0) return { ...page, items: [] };
+  const rows = await views(db).where("tasks.id", "in", page.items).execute();
+  return { ...page, items: rows.toSorted((one, other) => (one.id < other.id ? 1 : -1)).map(viewOf) };
+}
+
+/**
+ * One more than a page. An index has the tasks of one state in this order, so each state is looked for by itself: in a year there are
+ * a million that have succeeded, and no more of another state than an index finds at once.
+ */
+async function newestIds(db: Db, { state, limit, cursor, ...filters }: TaskQuery): Promise<string[]> {
+  const isFiltered = Object.values(filters).some((filter) => filter !== undefined);
+  const states = state ?? (isFiltered ? TASK_STATES : [undefined]);
+  const before = startAfter(cursor);
+  const found: string[] = [];
+  for (const one of new Set(states)) {
+    let rows = filteredIds(db, filters)
+      .orderBy("tasks.id", "desc")
+      .limit(limit + 1);
+    if (before !== undefined) rows = rows.where("tasks.id", "<", before);
+    if (one !== undefined) rows = rows.where("tasks.state", "=", one);
+    for (const { id } of await rows.execute()) found.push(id);
+  }
+  return found.toSorted((one, other) => (one < other ? 1 : -1)).slice(0, limit + 1);
+}
+
+type Filters = Pick<TaskQuery, "plan" | "device" | "kind">;
+const FILTERS = [
+  ["plan", "tasks.plan_id"],
+  ["device", "tasks.device_id"],
+  ["kind", "tasks.kind"],
+] as const;
+
+/** By the index of the first filter, which leaves the fewest; without statistics SQLite would take any of them. */
+function filteredIds(db: Db, filters: Filters) {
+  let rows = db.selectFrom("tasks").select("tasks.id");
+  let isIndexed = false;
+  for (const [name, column] of FILTERS) {
+    const { [name]: wanted } = filters;
+    if (wanted === undefined) continue;
+    rows = isIndexed
+      ? rows.where(sql<SqlBool>`${sql.ref(column)} || '' = ${wanted}`)
+      : rows.where(column, "=", wanted);
+    isIndexed = true;
+  }
+  return rows;
 }
 
 /** @throws AppError `ERR_NOT_FOUND`. */
@@ -86,6 +122,8 @@ function views(db: Db): SelectQueryBuilder<Tables, "tasks", ViewRow> {
 }
 
 const json = z.json();
+/** Their results say what is in a copy: who may see tasks may not see that. */
+const SHOWS_COPIES: ReadonlySet<string> = new Set(["browse", "search", "versions", "compare"]);
 
 function viewOf(row: ViewRow): TaskView {
   return {
@@ -97,7 +135,7 @@ function viewOf(row: ViewRow): TaskView {
     storage: row.storage_id,
     repository: row.repository_id,
     input: json.parse(JSON.parse(row.input)),
-    result: row.result === null ? null : json.parse(JSON.parse(row.result)),
+    result: row.result === null || SHOWS_COPIES.has(row.kind) ? null : json.parse(JSON.parse(row.result)),
     error: row.error === null ? null : errorRecord.parse(JSON.parse(row.error)),
     progress: row.progress === null ? null : runProgress.parse(JSON.parse(row.progress)),
     createdAt: row.created_at,

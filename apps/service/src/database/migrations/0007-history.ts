@@ -21,9 +21,9 @@ const STATEMENTS: readonly string[] = [
   `DROP INDEX copies_device`,
   `CREATE INDEX copies_id ON copies (id)`,
   `CREATE INDEX copies_task ON copies (task_id) WHERE task_id IS NOT NULL`,
-  `CREATE INDEX copies_time ON copies (time, id) WHERE forgotten_at IS NULL`,
-  `CREATE INDEX copies_plan ON copies (plan_id, time, id) WHERE forgotten_at IS NULL`,
-  `CREATE INDEX copies_device ON copies (device_id, time, id) WHERE forgotten_at IS NULL`,
+  `CREATE INDEX copies_time ON copies (time, id, repository_id) WHERE forgotten_at IS NULL`,
+  `CREATE INDEX copies_plan ON copies (plan_id, time, id, repository_id) WHERE forgotten_at IS NULL`,
+  `CREATE INDEX copies_device ON copies (device_id, time, id, repository_id) WHERE forgotten_at IS NULL`,
   `CREATE INDEX copies_present ON copies (repository_id, time, id, stored) WHERE forgotten_at IS NULL`,
   // What retention looks at after each backup.
   `CREATE INDEX copies_plan_device ON copies (plan_id, device_id, repository_id) WHERE forgotten_at IS NULL`,
