@@ -159,6 +159,8 @@ export const ERROR_CODES = {
   ERR_OUTBOUND_REFUSED: refused,
   /** What the service itself called does not answer, or not as it should. */
   ERR_OUTBOUND_FAILED: { exit: 6, retryable: true },
+  /** A mail server, a webhook or a chat did not take a notification. */
+  ERR_DELIVERY_REFUSED: failed,
   ERR_DATABASE_NEWER: refused,
   ERR_DATABASE_UNREACHABLE: { exit: 1, retryable: true },
   ERR_DATABASE_BUSY: { exit: 1, retryable: true },

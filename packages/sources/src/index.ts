@@ -18,6 +18,13 @@ export {
   restoreFiles,
   type RestoreSummary,
 } from "./files-restore/index.ts";
+export {
+  type FreezeOptions,
+  freezeVolumes,
+  type FrozenVolumes,
+  removeLeftSnapshots,
+} from "./snapshots/freeze-volumes.ts";
+export type { SourceMapping } from "./snapshots/snapshot-system.ts";
 export { hasPattern, includePatterns } from "./selection/include-patterns.ts";
 export { createInclusion, type Inclusion } from "./selection/inclusion.ts";
 export { createNameMatcher, createTextMatcher } from "./selection/name-matcher.ts";

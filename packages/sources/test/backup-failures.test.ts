@@ -48,6 +48,7 @@ suite("backup that meets trouble", () => {
       {
         thread: 0,
         asked: [root],
+        readFrom: [],
         exclude: [],
         oneFileSystem: false,
         skipped: [],
@@ -101,6 +102,7 @@ suite("backup that meets trouble", () => {
       {
         thread: 0,
         asked: [bench.source.slice(1)],
+        readFrom: [],
         exclude: [],
         oneFileSystem: false,
         skipped: [],

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type PathText, toText } from "./path-text.ts";
+import type { PathText } from "./path-text.ts";
 
 export interface AskedPath {
   /** The path itself was asked for; otherwise it only leads to some. */
@@ -11,14 +11,9 @@ export interface AskedPath {
   readonly children: ReadonlyMap<PathText, AskedPath>;
 }
 
-/** Components of an absolute path; `.` and `..` are resolved by the text. */
-export function componentsOf(path: Buffer): PathText[] {
-  const components: PathText[] = [];
-  for (const component of toText(path).split("/")) {
-    if (component === "..") components.pop();
-    else if (component !== "" && component !== ".") components.push(component);
-  }
-  return components;
+/** Of a path of a copy. */
+export function componentsOf(path: PathText): PathText[] {
+  return path === "" ? [] : path.split("/");
 }
 
 export function askedTree(paths: readonly (readonly PathText[])[]): AskedPath {

@@ -20,7 +20,6 @@ import {
   type SegmentDescription,
   WriteSession,
 } from "@holdfast/repository";
-import { componentsOf } from "./asked-paths.ts";
 import { BackupRun, type RunOutcome, type RunStore } from "./backup-run.ts";
 import {
   closeCache,
@@ -34,9 +33,11 @@ import {
 import { CacheSeal, type CacheSubject } from "./change-cache/format.ts";
 import { newCounters, sumCounters } from "./counters.ts";
 import { CONTROL, type WarningRecord } from "./messages.ts";
-import { absolutePath, type PathText } from "./path-text.ts";
+import { currentPlatform } from "../platform/current-platform.ts";
+import type { PathText } from "./path-text.ts";
 import { startProgress } from "./progress.ts";
 import type { BackupRequest, BackupResult } from "./request.ts";
+import { SourcePaths } from "./source-paths.ts";
 import { WorkerPool } from "./worker-pool.ts";
 import { ownCopy, PostedSecrets, type StoreSetup, type WorkerSetup } from "./worker-setup.ts";
 
@@ -79,6 +80,7 @@ class FilesBackup {
   readonly #startedMs: number;
   readonly #subject: CacheSubject;
   readonly #workers: number;
+  readonly #places: SourcePaths;
   readonly #counters: SharedArrayBuffer;
   readonly #posted = new PostedSecrets();
   readonly #control = new SharedArrayBuffer(CONTROL.words * 4);
@@ -88,6 +90,7 @@ class FilesBackup {
   constructor(repository: Repository, request: BackupRequest) {
     this.#repository = repository;
     this.#request = request;
+    this.#places = new SourcePaths(request.readFrom ?? []);
     this.#startedMs = Math.trunc(repository.ports.clock.now());
     const paths = request.paths.toSorted((one, other) => one.compare(other));
     this.#subject = { repository: repository.keys.repository, host: request.host, paths };
@@ -236,6 +239,7 @@ class FilesBackup {
     const { exclude, oneFileSystem } = this.#request.selection.definition;
     const shared = {
       asked,
+      readFrom: this.#request.readFrom ?? [],
       exclude,
       oneFileSystem: oneFileSystem || this.#request.oneFileSystem,
       skipped: this.#ownFolders(),
@@ -264,33 +268,36 @@ class FilesBackup {
       ...(config === undefined ? [] : [dirname(config)]),
       ...(cacheDir === undefined ? [] : [cacheDir]),
     ];
-    return folders.flatMap((folder) => {
-      const stats = statSync(folder, { bigint: true, throwIfNoEntry: false });
+    // A snapshot has other devices than what it was made of.
+    const places = folders.flatMap((folder) => [folder, this.#places.placeOf(Buffer.from(folder))]);
+    const identities = places.flatMap((place) => {
+      const stats = statSync(place, { bigint: true, throwIfNoEntry: false });
       return stats === undefined ? [] : [`${String(stats.dev)}:${String(stats.ino)}`];
     });
+    return [...new Set(identities)];
   }
 
   #warn({ path, code, message }: WarningRecord): void {
     this.#warnings += 1;
-    this.#request.onWarning?.({ path: absolutePath(path), code, message });
+    this.#request.onWarning?.({ path: currentPlatform().paths.toSystem(path), code, message });
   }
 
   /** Paths that exist, as components joined by slashes; the others are warned of. */
   #existingPaths(): readonly PathText[] {
-    const texts = this.#request.paths.map((path) => componentsOf(path).join("/"));
-    const found = texts.filter((text) => exists(text));
-    const missing = texts.filter((text) => !exists(text));
+    const texts = this.#request.paths.map(currentPlatform().paths.toTree);
+    const found = texts.filter((text) => this.#exists(text));
+    const missing = texts.filter((text) => !this.#exists(text));
     if (found.length === 0) throw nothingToBackUp(missing[0] ?? "");
     for (const path of missing) {
-      const message = `${absolutePath(path).toString()} does not exist.`;
+      const message = `${currentPlatform().paths.shown(path)} does not exist.`;
       this.#warn({ path, code: "ERR_SOURCE_VANISHED", message });
     }
     return found;
   }
-}
 
-function exists(path: PathText): boolean {
-  return lstatSync(absolutePath(path), { throwIfNoEntry: false }) !== undefined;
+  #exists(path: PathText): boolean {
+    return lstatSync(this.#places.systemPath(path), { throwIfNoEntry: false }) !== undefined;
+  }
 }
 
 /** Makes the keys and memory that a worker stores with; each has copies of its own. */
@@ -320,7 +327,7 @@ function storeSetup(
 }
 
 function nothingToBackUp(path: PathText): AppError {
-  const subject = absolutePath(path).toString();
+  const subject = currentPlatform().paths.shown(path);
   return new AppError("ERR_PATH_NOT_FOUND", `There is nothing to back up: ${subject} does not exist.`, {
     subject,
     remedy: "Check the paths.",

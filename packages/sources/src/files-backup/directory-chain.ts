@@ -10,7 +10,8 @@ import { closeDirectory, openDirectory, openTopDirectory } from "../posix/direct
 import { ERRNO } from "../posix/errno.ts";
 import type { DirectoryHandle } from "../posix/file-calls.ts";
 import { type AskedPath, isInsideAsked } from "./asked-paths.ts";
-import { absolutePath, childPath, type PathText, toBytes } from "./path-text.ts";
+import { childPath, type PathText, toBytes } from "./path-text.ts";
+import type { SourcePaths } from "./source-paths.ts";
 
 /** Directories held open by one thread; those above are opened again when the walk comes back to them. */
 const OPEN_MAX = 64;
@@ -23,11 +24,13 @@ interface Link {
 
 export class DirectoryChain {
   readonly #asked: AskedPath;
+  readonly #places: SourcePaths;
   readonly #links: Link[] = [];
   #open = 0;
 
-  constructor(asked: AskedPath) {
+  constructor(asked: AskedPath, places: SourcePaths) {
     this.#asked = asked;
+    this.#places = places;
   }
 
   /** Opens a directory, or gives the negated error number. The handle is valid until the next call. */
@@ -82,8 +85,10 @@ export class DirectoryChain {
   }
 
   #openLink(link: Link, parent: DirectoryHandle | undefined): DirectoryHandle | number {
-    const isNamed = !isInsideAsked(this.#asked, link.path);
-    if (isNamed || link.path === "" || parent === undefined) return openTopDirectory(absolutePath(link.path));
+    const isNamed = !isInsideAsked(this.#asked, link.path) || this.#places.isMapped(link.path);
+    if (isNamed || link.path === "" || parent === undefined) {
+      return openTopDirectory(this.#places.systemPath(link.path));
+    }
     return openDirectory(parent, toBytes(link.name));
   }
 

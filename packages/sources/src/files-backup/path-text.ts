@@ -22,7 +22,7 @@ export function childPath(directory: PathText, name: PathText): PathText {
   return directory === "" ? name : `${directory}/${name}`;
 }
 
-/** As the system takes it. */
+/** For patterns, which have slashes on every system. */
 export function absolutePath(path: PathText): Buffer {
   return Buffer.from(`/${path}`, "latin1");
 }

@@ -7,6 +7,7 @@
 import { constants, read } from "node:fs";
 import { closeFile, openForReading } from "../posix/entry-metadata.ts";
 import type { DirectoryHandle } from "../posix/file-calls.ts";
+import { nativeBinding } from "../posix/native-binding.ts";
 import { fileCalls } from "../posix/system-calls.ts";
 import type { ReadAtLater } from "./piece-reader.ts";
 
@@ -24,7 +25,7 @@ export interface PieceFile {
 export function openPieceFile(directory: DirectoryHandle, name: Uint8Array): PieceFile | number {
   const fd = openForReading(directory, name);
   if (fd < 0) return fd;
-  let direct = process.platform === "linux" ? fileCalls().openFile(directory, name, DIRECT, 0) : -1;
+  let direct = typeof nativeBinding() !== "string" ? fileCalls().openFile(directory, name, DIRECT, 0) : -1;
   const closeDirect = (): void => {
     if (direct >= 0) closeFile(direct);
     direct = -1;

@@ -5,6 +5,7 @@
  */
 import type { ErrorCode } from "@holdfast/kernel";
 import type { Selection } from "../selection/selection.ts";
+import type { SourceMapping } from "../snapshots/snapshot-system.ts";
 
 export interface BackupWarning {
   /** Absolute, raw bytes. */
@@ -30,6 +31,8 @@ export interface BackupRequest {
   readonly selection: Selection;
   /** Do not enter folders on another file system than the path that was asked for. */
   readonly oneFileSystem: boolean;
+  /** What is read in place of what: the snapshots that `freezeVolumes` has made. Names in the copy do not change. */
+  readonly readFrom?: readonly SourceMapping[];
   /** Folders that are kept without their content, such as the one with this program's own keys. */
   readonly ownFolders?: readonly string[];
   readonly host: string;

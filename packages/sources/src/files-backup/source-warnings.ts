@@ -5,11 +5,12 @@
  */
 import type { AppError } from "@holdfast/kernel";
 import { ERRNO, errnoText } from "../posix/errno.ts";
+import { currentPlatform } from "../platform/current-platform.ts";
 import type { WarningRecord } from "./messages.ts";
 import type { PathText } from "./path-text.ts";
 
 function shown(path: PathText): string {
-  return `/${Buffer.from(path, "latin1").toString("utf8")}`;
+  return currentPlatform().paths.shown(path);
 }
 
 /** A system call on the entry failed with a negated error number. */
@@ -17,7 +18,8 @@ export function unreadable(path: PathText, errno: number): WarningRecord {
   if (errno === -ERRNO.ENOENT) {
     return { path, code: "ERR_SOURCE_VANISHED", message: `${shown(path)} vanished before it was read.` };
   }
-  const message = `${shown(path)} cannot be read: ${errnoText(errno)}.`;
+  const reason = currentPlatform().explain(errno) ?? errnoText(errno);
+  const message = `${shown(path)} cannot be read: ${reason}.`;
   return { path, code: "ERR_SOURCE_UNREADABLE", message };
 }
 
@@ -32,6 +34,6 @@ export function changedWhileRead(path: PathText): WarningRecord {
 }
 
 export function attributesMissing(path: PathText): WarningRecord {
-  const message = `Not all extended attributes of ${shown(path)} could be read.`;
+  const message = `Not all attributes of ${shown(path)} could be read.`;
   return { path, code: "ERR_SOURCE_UNREADABLE", message };
 }

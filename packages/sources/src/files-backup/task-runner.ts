@@ -33,6 +33,7 @@ import type { MainMessage, PieceTask, WorkerMessage } from "./messages.ts";
 import { absolutePath, childPath, toBytes } from "./path-text.ts";
 import { openPieceFile } from "./piece-file.ts";
 import { PieceReader } from "./piece-reader.ts";
+import { SourcePaths } from "./source-paths.ts";
 import { unreadable } from "./source-warnings.ts";
 import { TreeWalker } from "./tree-walker.ts";
 import type { CacheSetup, StoreSetup, WorkerSetup } from "./worker-setup.ts";
@@ -44,10 +45,11 @@ export type Post = (message: WorkerMessage, transfer: readonly ArrayBuffer[]) =>
 
 /** A function that handles one message of the main thread; a second task comes only after a piece is done. */
 export function createTaskRunner(setup: WorkerSetup, post: Post): (message: MainMessage) => Promise<void> {
-  const asked = askedTree(setup.asked.map((path) => componentsOf(absolutePath(path))));
+  const asked = askedTree(setup.asked.map(componentsOf));
+  const places = new SourcePaths(setup.readFrom);
   const counters = new ThreadCounters(setup.counters, setup.thread);
   const storing = setup.store === undefined ? undefined : createStore(setup.store, post);
-  const chain = new DirectoryChain(asked);
+  const chain = new DirectoryChain(asked, places);
   const answer = createAnswer(setup);
   // In a dry run no content is read.
   const reader = storing === undefined ? undefined : new FileContentReader(storing.store, storing.pieces);
@@ -55,6 +57,7 @@ export function createTaskRunner(setup: WorkerSetup, post: Post): (message: Main
   const walker = new TreeWalker(
     {
       asked,
+      places,
       selection: createSelection({
         exclude: setup.exclude,
         oneFileSystem: setup.oneFileSystem,

@@ -12,7 +12,7 @@ import type { EntryKind } from "../posix/entry-stat.ts";
 import { fileCalls } from "../posix/system-calls.ts";
 import { ERRNO } from "../posix/errno.ts";
 import type { DirectoryHandle } from "../posix/file-calls.ts";
-import { readEntryXattrs, readOpenXattrs, type XattrReading } from "../posix/xattrs.ts";
+import { currentPlatform } from "../platform/current-platform.ts";
 import { isAppError } from "@holdfast/kernel";
 import type { Xattr } from "@holdfast/repository";
 import { type AskedPath, findAsked } from "./asked-paths.ts";
@@ -219,7 +219,7 @@ export class TreeWalker {
 
   /** False, and a warning, when there is nothing to be seen. */
   #look(place: Place, name: Buffer): boolean {
-    const { asked, looker, answer } = this.#context;
+    const { asked, places, looker, answer } = this.#context;
     const path = (): PathText => childPath(place.path, toText(name));
     let status = looker.look(place.handle, name);
     const isLinkOnTheWay =
@@ -227,7 +227,7 @@ export class TreeWalker {
       place.rootDevice === ABOVE_ASKED &&
       looker.kind === "symlink" &&
       findAsked(asked, path())?.asked === false;
-    if (isLinkOnTheWay) status = lookBehindLink(looker, path());
+    if (isLinkOnTheWay) status = lookBehindLink(looker, places, path());
     if (status < 0) answer.warn(unreadable(path(), status));
     return status === 0;
   }
@@ -273,7 +273,7 @@ export class TreeWalker {
       answer.warn(unreadable(childPath(place.path, toText(name)), target));
       return;
     }
-    const xattrs = this.#xattrs(place, name, () => readEntryXattrs(place.handle, name));
+    const xattrs = this.#xattrs(place, name, undefined);
     const entry = entryWithoutContent(name, { ...metadata, linkTarget: target }, xattrs);
     if (entry === undefined) return;
     files.whenReached(() => {
@@ -296,9 +296,7 @@ export class TreeWalker {
       answer.warn(unreadable(childPath(directory, toText(name)), fd));
       return;
     }
-    const xattrs = this.#xattrs(place, name, () =>
-      fd === undefined ? readEntryXattrs(place.handle, name) : readOpenXattrs(fd),
-    );
+    const xattrs = this.#xattrs(place, name, fd);
     if (fd !== undefined && size < LARGE_BYTES_MIN) {
       files.add({ fd, directory, name, metadata, stamp, xattrs, isNew });
       return;
@@ -315,8 +313,8 @@ export class TreeWalker {
     });
   }
 
-  #xattrs(place: Place, name: Buffer, read: () => XattrReading): readonly Xattr[] {
-    const reading = read();
+  #xattrs(place: Place, name: Buffer, fd: number | undefined): readonly Xattr[] {
+    const reading = currentPlatform().attributes.read(place.handle, name, fd);
     const { xattrs, complete } = fittingXattrs(reading);
     const isGone = reading.failures.some(({ errno }) => errno === -ERRNO.ENOENT);
     if (!complete && !isGone)

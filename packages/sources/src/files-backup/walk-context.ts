@@ -6,10 +6,12 @@ import type { ContentStore } from "./content-store.ts";
 import type { ThreadCounters } from "./counters.ts";
 import type { EntryLooker } from "./entry-looker.ts";
 import type { FileQueue } from "./file-queue.ts";
+import type { SourcePaths } from "./source-paths.ts";
 
 /** What a walk works with; one of each per worker. */
 export interface WalkContext {
   readonly asked: AskedPath;
+  readonly places: SourcePaths;
   readonly selection: Selection;
   /** Directories that are not entered, as `device:inode`: the repository itself, its cache. */
   readonly skipped: ReadonlySet<string>;

@@ -9,6 +9,7 @@
  */
 import type { ArenaMemory, ChunkIndexSnapshot } from "@holdfast/repository";
 import type { CacheContents } from "./change-cache/format.ts";
+import type { SourceMapping } from "../snapshots/snapshot-system.ts";
 import type { PathText } from "./path-text.ts";
 
 export interface StoreSetup {
@@ -36,6 +37,7 @@ export interface WorkerSetup {
   readonly thread: number;
   /** Components of each path that was asked for, joined by `/`. */
   readonly asked: readonly PathText[];
+  readonly readFrom: readonly SourceMapping[];
   readonly exclude: readonly string[];
   readonly oneFileSystem: boolean;
   readonly skipped: readonly string[];

@@ -1,5 +1,6 @@
 import type { Entry } from "@holdfast/repository";
 import type { RestoreMetadata } from "../restore-tree/target-context.ts";
+import { takenAttributes } from "./left-out.ts";
 
 const NANOSECONDS = 1_000_000_000n;
 
@@ -11,6 +12,6 @@ export function metadataOf(entry: Entry): RestoreMetadata {
     user: entry.user === "" ? undefined : entry.user,
     group: entry.group === "" ? undefined : entry.group,
     mtimeNs: entry.mtimeSeconds * NANOSECONDS + BigInt(entry.mtimeNanoseconds),
-    xattrs: entry.xattrs,
+    xattrs: takenAttributes(entry),
   };
 }

@@ -21,6 +21,7 @@ import type { EntryPlace, RestoreOutcome, RestoreWarning } from "../restore-tree
 import { isBigFile, openTarget, type TargetTree } from "../restore-tree/target.ts";
 import { damagedNotice } from "./damaged-notice.ts";
 import { metadataOf } from "./entry-metadata.ts";
+import { LeftOut } from "./left-out.ts";
 import type {
   DamagedEntry,
   EntriesDone,
@@ -54,6 +55,7 @@ export class EntryRestorer {
   readonly #decoder: RecordDecoder;
   readonly #chunks: SyncChunkReader;
   readonly #stop: Int32Array;
+  readonly #leftOut = new LeftOut();
   /** The content of the file in work. */
   readonly #scratch = Buffer.allocUnsafeSlow(WHOLE_FILE_BYTES_MAX);
 
@@ -89,7 +91,7 @@ export class EntryRestorer {
       this.#throwIfStopped();
       this.#entry(folder, entry, tally);
     }
-    return { kind: "done", ...tally };
+    return { kind: "done", ...tally, leftOut: this.#leftOut.drain() };
   }
 
   #entry(folder: Buffer, entry: Entry, tally: Tally): void {
@@ -113,6 +115,7 @@ export class EntryRestorer {
       return;
     }
     tally.files += 1;
+    this.#leftOut.note(entry);
     if (entry.kind !== "file") return;
     tally.bytes += entry.size;
     if (entry.changedWhileRead) {

@@ -12,6 +12,7 @@ import { joinPath } from "../restore-tree/entry-name.ts";
 import type { RestoreWarning } from "../restore-tree/outcome.ts";
 import type { TargetTree } from "../restore-tree/target.ts";
 import { metadataOf } from "./entry-metadata.ts";
+import type { LeftOut } from "./left-out.ts";
 
 const SLASH = 0x2f;
 const PATH_BYTES_MAX = 2 * 1024 * 1024;
@@ -25,6 +26,7 @@ interface Block {
 
 export class FolderPlan {
   readonly #target: TargetTree;
+  readonly #leftOut: LeftOut;
   readonly #onWarning: (warning: RestoreWarning) => void;
   /** By path in the copy: where the folder went, or undefined when it was left out. Only those that are not in their place. */
   readonly #moved = new Map<string, Buffer | undefined>();
@@ -33,8 +35,9 @@ export class FolderPlan {
   #starts: number[] = [];
   #count = 0;
 
-  constructor(target: TargetTree, onWarning: (warning: RestoreWarning) => void) {
+  constructor(target: TargetTree, leftOut: LeftOut, onWarning: (warning: RestoreWarning) => void) {
     this.#target = target;
+    this.#leftOut = leftOut;
     this.#onWarning = onWarning;
   }
 
@@ -71,6 +74,11 @@ export class FolderPlan {
     this.#keep(folder, outcome.name, entry);
   }
 
+  /** A folder of the copy that is not made, with everything below it. */
+  leaveOut(directory: Buffer, name: Buffer): void {
+    this.#moved.set(joinPath(directory, name).toString("latin1"), undefined);
+  }
+
   /** Sets the metadata of all folders, those further down first: a folder may forbid to go through it. */
   finish(): void {
     this.#endBlock();
@@ -83,7 +91,9 @@ export class FolderPlan {
   #finishFolder(bytes: Buffer): void {
     const reader = new ByteReader(bytes, "A folder of the restore");
     const place = { folder: reader.blob(PATH_BYTES_MAX), name: reader.blob(PATH_BYTES_MAX) };
-    const warnings = this.#target.finishFolder(place, metadataOf(decodeEntry(reader)));
+    const entry = decodeEntry(reader);
+    this.#leftOut.note(entry);
+    const warnings = this.#target.finishFolder(place, metadataOf(entry));
     for (const warning of warnings) this.#onWarning(warning);
   }
 

@@ -73,6 +73,8 @@ export interface EntriesDone {
   readonly notices: readonly Notice[];
   readonly damaged: readonly DamagedEntry[];
   readonly linked: readonly LinkedEntry[];
+  /** Metadata that was left out, with the number of entries: see {@link LeftOut}. */
+  readonly leftOut: readonly (readonly [kind: string, count: number])[];
 }
 
 export interface RangeDone {

@@ -9,8 +9,10 @@ import type { EntryPlace, RestoreOutcome, RestoreWarning } from "../restore-tree
 import { displayPath } from "../restore-tree/entry-name.ts";
 import type { TargetTree } from "../restore-tree/target.ts";
 import { BigFiles, type BigFileEnd } from "./big-files.ts";
+import { FoldedNames } from "./folded-names.ts";
 import { FolderPlan } from "./folder-plan.ts";
 import { HardLinks, type LaterName } from "./hard-links.ts";
+import { LeftOut, leftOutSentence } from "./left-out.ts";
 import type { DamagedEntry, EntriesDone, Notice } from "./messages.ts";
 import type { RestoreRequest } from "./request.ts";
 import type { RestoreTotals } from "./restore-totals.ts";
@@ -34,6 +36,9 @@ export class RestoreRun {
   readonly #parts: RestoreRunParts;
   readonly #folders: FolderPlan;
   readonly #links = new HardLinks();
+  readonly #leftOut = new LeftOut();
+  /** Undefined where every name is one of its own. */
+  readonly #folded: FoldedNames | undefined;
   readonly #chances = new SecondChances();
   #pool: WorkerPool;
   #bigFiles: BigFiles;
@@ -43,7 +48,9 @@ export class RestoreRun {
 
   constructor(parts: RestoreRunParts) {
     this.#parts = parts;
-    this.#folders = new FolderPlan(parts.target, (warning) => {
+    this.#folded =
+      parts.request.existing !== "keep-both" && parts.target.foldsNames() ? new FoldedNames() : undefined;
+    this.#folders = new FolderPlan(parts.target, this.#leftOut, (warning) => {
       this.#warn(warning);
     });
     this.#pool = parts.pool;
@@ -67,6 +74,7 @@ export class RestoreRun {
     await this.#tryAgain();
     await this.#makeLinks();
     this.#folders.finish();
+    this.#tellWhatWasLeftOut();
     totals.folders = this.#folders.count;
   }
 
@@ -82,8 +90,29 @@ export class RestoreRun {
       const answer = path === undefined ? "inside" : include?.match(path, entry.kind);
       if (answer !== "inside") continue;
       if (include !== undefined) await this.#makeAncestors(directory);
+      if (this.#isFolded(directory, entry)) continue;
       if (entry.kind === "directory") this.#folders.make(directory, entry);
       else await this.#entry(directory, entry);
+    }
+  }
+
+  /** True, and a notice, when the target would take the entry for another one of the same folder. */
+  #isFolded(directory: Buffer, { kind, name }: Entry): boolean {
+    const earlier = this.#folded?.earlier(directory, name);
+    if (earlier === undefined) return false;
+    if (kind === "directory") this.#folders.leaveOut(directory, name);
+    const path = joinPath(directory, name);
+    const message =
+      `${displayPath(path)}: left out, because the target takes its name for ${displayPath(earlier)}. ` +
+      "Restore to another folder with `--existing keep-both` to have both.";
+    this.#warn({ path, code: "ERR_TARGET", message });
+    return true;
+  }
+
+  #tellWhatWasLeftOut(): void {
+    for (const [kind, count] of this.#leftOut.drain()) {
+      const message = leftOutSentence(kind, count);
+      this.#notice({ path: Buffer.from("."), code: "ERR_UNSUPPORTED", message });
     }
   }
 
@@ -148,6 +177,7 @@ export class RestoreRun {
     for (const notice of done.notices) this.#notice(notice);
     for (const damaged of done.damaged) this.#damaged(damaged);
     for (const linked of done.linked) this.#links.settle(linked);
+    for (const [kind, count] of done.leftOut) this.#leftOut.add(kind, count);
     totals.files += done.files;
     totals.skipped += done.skipped;
     totals.addBytes(done.bytes);
@@ -160,9 +190,10 @@ export class RestoreRun {
       this.#notice(problem);
     }
     if (outcome !== undefined) this.#count(outcome);
+    if (outcome !== undefined && isMade(outcome)) this.#leftOut.note(entry);
     if (entry.link === undefined) return;
-    const isThere = outcome !== undefined && outcome.result !== "failed" && outcome.result !== "skipped";
-    const linked = isThere ? { folder: place.folder, name: outcome.name } : undefined;
+    const linked =
+      outcome !== undefined && isMade(outcome) ? { folder: place.folder, name: outcome.name } : undefined;
     this.#links.settle({ ...entry.link, place: linked });
   }
 
@@ -262,6 +293,10 @@ export class RestoreRun {
   #notice({ path, code, message }: Notice): void {
     this.#parts.totals.notice({ path: Buffer.from(path), code, message });
   }
+}
+
+function isMade({ result }: RestoreOutcome): boolean {
+  return result !== "failed" && result !== "skipped";
 }
 
 function isLarge({ content, size }: FileEntry): boolean {

@@ -92,4 +92,9 @@ export interface FileCalls {
     kind: EntryKind,
     change: NodeChange,
   ): readonly NodeChangeFailure[];
+  /**
+   * Sets, on an entry that has its content, its name and everything else, what of its attributes would have been in the
+   * way of these: that it cannot be changed, that it is encrypted. Returns what failed.
+   */
+  seal(parent: DirectoryHandle, name: Uint8Array, xattrs: readonly Xattr[]): readonly NodeChangeFailure[];
 }

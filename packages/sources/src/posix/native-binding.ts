@@ -7,13 +7,12 @@
  *
  * @module
  */
-import { createRequire } from "node:module";
 import { constants } from "node:os";
 import process from "node:process";
 import type Koffi from "koffi";
+import { loadKoffi, type NativeFunction } from "../platform/load-koffi.ts";
 
-type Argument = number | bigint | NodeJS.TypedArray | null;
-export type NativeFunction = (...values: readonly Argument[]) => number;
+export type { NativeFunction } from "../platform/load-koffi.ts";
 
 /** Every function returns what C returns; after a negative result, {@link NativeBinding.errno} MUST be read at once. */
 export interface NativeBinding {
@@ -81,20 +80,15 @@ function loadBinding(): NativeBinding | NativeAbsence {
   if (process.platform !== "linux") return "platform";
   const { arch } = process;
   if (arch !== "x64" && arch !== "arm64") return "processor";
+  const koffi = loadKoffi();
+  if (koffi === undefined) return "koffi";
   let binding: NativeBinding;
   try {
-    // Required, not imported: the package is native and may be absent, which must not end the program.
-    const koffi: unknown = createRequire(import.meta.url)("koffi");
-    if (!isKoffi(koffi)) return "koffi";
     binding = declareFunctions(koffi, SYSCALL_NUMBERS[arch]);
   } catch {
     return "koffi";
   }
   return answersStatx(binding) ? binding : "kernel";
-}
-
-function isKoffi(module: unknown): module is typeof Koffi {
-  return typeof module === "object" && module !== null && "load" in module && "errno" in module;
 }
 
 /** statx can be missing (before Linux 4.11) or be forbidden by the filter of an old container runtime. */

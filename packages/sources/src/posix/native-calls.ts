@@ -38,6 +38,7 @@ export function createNativeCalls(binding: NativeBinding): FileCalls {
     ...createInspection(binding, check),
     ...createNamespaceCalls(binding, check),
     changeNode: createNativeNodeChange(binding, check),
+    seal: () => [],
   };
 }
 

@@ -16,20 +16,26 @@ import { toSeconds } from "./timespec.ts";
 const SEPARATOR = Buffer.from("/");
 const OPEN_DIRECTORY = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY;
 
-/** @param processDirectories whether `/proc/self/fd/N/name` reaches an entry of an open directory. */
-export function createPortableCalls(processDirectories: boolean): FileCalls {
+/** The path by which `node:fs` reaches an entry of an open directory. */
+export type Reach = (directory: DirectoryHandle, name: Uint8Array) => Buffer;
+
+/**
+ * @param processDirectories whether `/proc/self/fd/N/name` reaches an entry of an open directory.
+ * @param entryPath default: with a slash between folder and name.
+ */
+export function createPortableCalls(processDirectories: boolean, entryPath: Reach = reachBySlash): FileCalls {
   return {
     marksUnfinished: processDirectories,
-    ...createDirectoryCalls(processDirectories),
-    ...createFileCalls(),
-    ...createInspection(),
-    ...createNamespaceCalls(),
-    changeNode,
+    ...createDirectoryCalls(processDirectories, entryPath),
+    ...createFileCalls(entryPath),
+    ...createInspection(entryPath),
+    ...createNamespaceCalls(entryPath),
+    changeNode: createNodeChange(entryPath),
+    seal: () => [],
   };
 }
 
-/** The path by which `node:fs` reaches an entry of an open directory. */
-export function entryPath(directory: DirectoryHandle, name: Uint8Array): Buffer {
+export function reachBySlash(directory: DirectoryHandle, name: Uint8Array): Buffer {
   const path = directory.path ?? Buffer.from(`/proc/self/fd/${String(directory.fd)}`);
   return Buffer.concat([path, SEPARATOR, name]);
 }
@@ -52,6 +58,7 @@ function done(call: () => void): number {
 
 function createDirectoryCalls(
   processDirectories: boolean,
+  entryPath: Reach,
 ): Pick<FileCalls, "openTop" | "openDirectory" | "closeDirectory" | "syncFileSystem"> {
   const open = (path: Buffer, flags: number): DirectoryHandle | number => {
     const fd = attempt(() => fs.openSync(path, flags));
@@ -84,7 +91,7 @@ type FileContentCalls = Pick<
   | "removeXattr"
 >;
 
-function createFileCalls(): FileContentCalls {
+function createFileCalls(entryPath: Reach): FileContentCalls {
   return {
     openFile: (parent, name, flags, mode) =>
       attempt(() => fs.openSync(entryPath(parent, name), flags | fs.constants.O_NOFOLLOW, mode)),
@@ -129,7 +136,7 @@ function inspect(read: () => fs.BigIntStats): EntryStat | number {
   }
 }
 
-function createInspection(): Pick<FileCalls, "stat" | "statFile" | "readLink"> {
+function createInspection(entryPath: Reach): Pick<FileCalls, "stat" | "statFile" | "readLink"> {
   return {
     stat: (parent, name) => inspect(() => fs.lstatSync(entryPath(parent, name), { bigint: true })),
     statFile: (fd) => inspect(() => fs.fstatSync(fd, { bigint: true })),
@@ -141,12 +148,6 @@ function createInspection(): Pick<FileCalls, "stat" | "statFile" | "readLink"> {
       }
     },
   };
-}
-
-function rename(parent: DirectoryHandle, from: Uint8Array, to: Uint8Array): number {
-  return done(() => {
-    fs.renameSync(entryPath(parent, from), entryPath(parent, to));
-  });
 }
 
 type NamespaceCalls = Pick<
@@ -161,7 +162,11 @@ type NamespaceCalls = Pick<
   | "removeDirectory"
 >;
 
-function createNamespaceCalls(): NamespaceCalls {
+function createNamespaceCalls(entryPath: Reach): NamespaceCalls {
+  const rename: FileCalls["rename"] = (parent, from, to) =>
+    done(() => {
+      fs.renameSync(entryPath(parent, from), entryPath(parent, to));
+    });
   return {
     makeDirectory: (parent, name, mode) =>
       done(() => {
@@ -192,35 +197,38 @@ function createNamespaceCalls(): NamespaceCalls {
   };
 }
 
-const changeNode: FileCalls["changeNode"] = (parent, name, kind, change) => {
-  const path = entryPath(parent, name);
-  const failures: NodeChangeFailure[] = [];
-  const note = (step: NodeChangeStep, errno: number): void => {
-    if (errno < 0) failures.push({ step, errno });
+function createNodeChange(entryPath: Reach): FileCalls["changeNode"] {
+  return (parent, name, kind, change) => {
+    const path = entryPath(parent, name);
+    const failures: NodeChangeFailure[] = [];
+    const note = (step: NodeChangeStep, errno: number): void => {
+      if (errno < 0) failures.push({ step, errno });
+    };
+    if (!isOfKind(path, kind)) return [{ step: "open", errno: -ERRNO.EBUSY }];
+    const { uid, gid, mode, mtimeNs, xattrs } = change;
+    if (uid !== undefined && gid !== undefined) {
+      note(
+        "owner",
+        done(() => {
+          fs.lchownSync(path, uid, gid);
+        }),
+      );
+    }
+    // Node has no chmod that does not follow links, and no link has a mode of its own.
+    if (mode !== undefined && kind !== "symlink") note("mode", -ERRNO.ENOSYS);
+    for (const xattr of xattrs ?? [])
+      failures.push({ step: "xattr", errno: -ERRNO.ENOSYS, xattr: xattr.name });
+    if (mtimeNs !== undefined) {
+      note(
+        "times",
+        done(() => {
+          fs.lutimesSync(path, toSeconds(mtimeNs), toSeconds(mtimeNs));
+        }),
+      );
+    }
+    return failures;
   };
-  if (!isOfKind(path, kind)) return [{ step: "open", errno: -ERRNO.EBUSY }];
-  const { uid, gid, mode, mtimeNs, xattrs } = change;
-  if (uid !== undefined && gid !== undefined) {
-    note(
-      "owner",
-      done(() => {
-        fs.lchownSync(path, uid, gid);
-      }),
-    );
-  }
-  // Node has no chmod that does not follow links, and no link has a mode of its own.
-  if (mode !== undefined && kind !== "symlink") note("mode", -ERRNO.ENOSYS);
-  for (const xattr of xattrs ?? []) failures.push({ step: "xattr", errno: -ERRNO.ENOSYS, xattr: xattr.name });
-  if (mtimeNs !== undefined) {
-    note(
-      "times",
-      done(() => {
-        fs.lutimesSync(path, toSeconds(mtimeNs), toSeconds(mtimeNs));
-      }),
-    );
-  }
-  return failures;
-};
+}
 
 function isOfKind(path: Buffer, kind: EntryKind): boolean {
   const stats = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });

@@ -8,7 +8,7 @@
 import { constants } from "node:fs";
 import { ERRNO } from "../posix/errno.ts";
 import type { DirectoryHandle } from "../posix/file-calls.ts";
-import { applyToOpened } from "./metadata.ts";
+import { applyToOpened, seal } from "./metadata.ts";
 import {
   callProblem,
   type EntryPlace,
@@ -105,7 +105,9 @@ export function finishBigFile(
   }
   const placed = placeTemporary(context, parent, file.temporaryName, file.place);
   if (isProblem(placed)) return failedOutcome(file.place, placed);
-  return { ...placed, warnings };
+  if (placed.result === "skipped") return { ...placed, warnings };
+  const sealed = seal(context, parent, { folder: file.place.folder, name: placed.name }, metadata);
+  return { ...placed, warnings: [...warnings, ...sealed] };
 }
 
 /** Closes and removes a file that will not be completed. */

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { currentPlatform } from "../platform/current-platform.ts";
+
 const SLASH = 0x2f;
 const DOT = 0x2e;
 /** Longer folder paths are refused: no file system reaches them, and each level costs an open directory. */
@@ -19,7 +21,7 @@ export function nameProblem(name: Uint8Array): string | undefined {
     if (byte === SLASH) return "its name contains a slash";
     if (byte === 0) return "its name contains a NUL";
   }
-  return undefined;
+  return currentPlatform().paths.nameProblem(name);
 }
 
 /** The components of a folder path relative to the target; the empty path is the target itself. */

@@ -8,7 +8,7 @@ import { ERRNO } from "../posix/errno.ts";
 import type { DirectoryHandle } from "../posix/file-calls.ts";
 import { joinPath } from "./entry-name.ts";
 import { UNFINISHED_FOLDER_MODE } from "./folder-cache.ts";
-import { applyToOpened } from "./metadata.ts";
+import { applyToOpened, seal } from "./metadata.ts";
 import {
   callProblem,
   type EntryPlace,
@@ -63,7 +63,11 @@ export function finishFolder(
   const path = place.name.length === 0 ? place.folder : joinPath(place.folder, place.name);
   const folder = context.folders.open(path);
   if (isProblem(folder)) return [warningOf(place, folder)];
-  return applyToOpened(context, folder.fd, place, metadata);
+  const warnings = applyToOpened(context, folder.fd, place, metadata);
+  // The target itself stays open to whoever restores into it.
+  const parent = place.name.length === 0 ? undefined : context.folders.open(place.folder);
+  if (parent === undefined || isProblem(parent)) return warnings;
+  return [...warnings, ...seal(context, parent, place, metadata)];
 }
 
 function replaceByFolder(

@@ -12,6 +12,7 @@ import process from "node:process";
 import type { EntryKind } from "../posix/entry-stat.ts";
 import type { DirectoryHandle, NodeChangeFailure, NodeChangeStep, Xattr } from "../posix/file-calls.ts";
 import { ownerNames } from "../posix/owner-names.ts";
+import { OWN_PREFIX } from "../platform/attribute-names.ts";
 import { displayPath } from "./entry-name.ts";
 import { type EntryPlace, NO_WARNINGS, problemOf, type RestoreWarning, warningOf } from "./outcome.ts";
 import type { RestoreMetadata, TargetContext } from "./target-context.ts";
@@ -71,12 +72,27 @@ export function applyToNode(
     xattrs: metadata.xattrs ?? NO_XATTRS,
     mtimeNs: metadata.mtimeNs,
   });
+  return [
+    ...failures.map((failure) => metadataWarning(place, failure)),
+    ...seal(context, parent, place, metadata),
+  ];
+}
+
+/** The last step, once an entry is complete and has its name: what would have forbidden one of these. */
+export function seal(
+  context: TargetContext,
+  parent: DirectoryHandle,
+  place: EntryPlace,
+  { xattrs = NO_XATTRS }: RestoreMetadata,
+): readonly RestoreWarning[] {
+  if (xattrs.length === 0) return NO_WARNINGS;
+  const failures = context.calls.seal(parent, place.name, xattrs);
   return failures.map((failure) => metadataWarning(place, failure));
 }
 
 function followsMode(xattr: Xattr): boolean {
   const name = xattr.name.toString("latin1");
-  return name.startsWith("system.") || name.startsWith("security.");
+  return name.startsWith("system.") || name.startsWith("security.") || name.startsWith(OWN_PREFIX);
 }
 
 function ownerToSet(context: TargetContext, metadata: RestoreMetadata): Owner | undefined {

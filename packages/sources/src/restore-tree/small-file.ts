@@ -15,7 +15,7 @@
 import { constants } from "node:fs";
 import { ERRNO } from "../posix/errno.ts";
 import type { DirectoryHandle } from "../posix/file-calls.ts";
-import { applyToOpened } from "./metadata.ts";
+import { applyToOpened, seal } from "./metadata.ts";
 import {
   callProblem,
   type EntryPlace,
@@ -83,7 +83,9 @@ function writeTemporary(
   if (isProblem(filled)) return failedOutcome(place, filled);
   const placed = placeTemporary(context, parent, temporary, place);
   if (isProblem(placed)) return failedOutcome(place, placed);
-  return { ...placed, warnings: filled };
+  if (placed.result === "skipped") return { ...placed, warnings: filled };
+  const sealed = seal(context, parent, { folder: place.folder, name: placed.name }, metadata);
+  return { ...placed, warnings: [...filled, ...sealed] };
 }
 
 interface CreatedFile {

@@ -16,6 +16,7 @@ import { AppError, isAppError, type Randomness, systemRandomness } from "@holdfa
 import { mkdirSync } from "node:fs";
 import process from "node:process";
 import type { EntryKind } from "../posix/entry-stat.ts";
+import { currentPlatform } from "../platform/current-platform.ts";
 import { errnoName, errnoText } from "../posix/errno.ts";
 import type { DirectoryHandle, FileCalls } from "../posix/file-calls.ts";
 import { fileCalls } from "../posix/system-calls.ts";
@@ -77,6 +78,8 @@ export interface TargetTree {
     special: { readonly kind: SpecialKind; readonly major: number; readonly minor: number },
     metadata: RestoreMetadata,
   ): RestoreOutcome;
+  /** Whether the target takes names for the same that differ in case only: tried with a folder that is removed again. */
+  foldsNames(): boolean;
   /** Waits until what was written is on the disk; throws `ERR_TARGET` when some of it cannot be. */
   sync(): void;
   close(): void;
@@ -120,7 +123,7 @@ function openTop(calls: FileCalls, path: Buffer): DirectoryHandle {
       cause,
     });
   }
-  const top = calls.openTop(path);
+  const top = calls.openTop(currentPlatform().paths.forCalls(path));
   if (typeof top !== "number") return top;
   const message = `The target ${subject} cannot be opened: ${errnoText(top)} (${errnoName(top)}).`;
   throw new AppError("ERR_TARGET", message, { subject, remedy });
@@ -180,6 +183,7 @@ function createTree(context: TargetContext, target: string): TargetTree {
       }),
     makeSpecial: (place, special, metadata) =>
       inFolder(place, (parent) => makeSpecial(context, parent, place, special, metadata)),
+    foldsNames: () => foldsNames(context),
     sync: () => {
       const synced = calls.syncFileSystem(folders.top);
       if (synced < 0)
@@ -189,6 +193,15 @@ function createTree(context: TargetContext, target: string): TargetTree {
       folders.close();
     },
   };
+}
+
+function foldsNames({ calls, folders, temporaryName }: TargetContext): boolean {
+  const name = temporaryName();
+  if (calls.makeDirectory(folders.top, name, 0o700) < 0) return false;
+  const upper = Buffer.from(name.toString("latin1").toUpperCase(), "latin1");
+  const isFound = typeof calls.stat(folders.top, upper) !== "number";
+  calls.removeDirectory(folders.top, name);
+  return isFound;
 }
 
 function openParent(context: TargetContext, place: EntryPlace): DirectoryHandle | Problem {
