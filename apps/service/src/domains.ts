@@ -18,6 +18,7 @@ import { type Outbound, outboundOf } from "./outbound/outbound.ts";
 import { outboundRoutes } from "./outbound/routes.ts";
 import { planRoutes } from "./plans/routes.ts";
 import { policyRoutes } from "./policies/routes.ts";
+import { replicationRoutes } from "./repositories/replication-routes.ts";
 import type { OwnPasswordDependencies } from "./secrets/own-password.ts";
 import { secretRoutes } from "./secrets/routes.ts";
 import { USES_BY_DOMAINS } from "./secrets/secret-uses.ts";
@@ -84,6 +85,7 @@ export function routesOf(domains: Domains): AnyRoute[] {
     ...planRoutes(domains),
     ...taskRoutes(domains),
     ...repositoryRoutes(domains),
+    ...replicationRoutes(domains),
     ...copyRoutes(domains),
     ...policyRoutes(domains),
     ...outboundRoutes(domains),

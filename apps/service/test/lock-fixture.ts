@@ -27,14 +27,53 @@ export async function lockScene(
   const given = { ...planOf({ devices: [device], storage: id, encryption: null }), ...fields };
   const plan = await createPlan(fixture, fixture.actor, newPlan.parse(given));
   const kinds = createTaskKinds(fixture);
-  const taskOf = (kind: string, input: unknown): TaskRow => ({
+  const taskOf = (kind: string, input: unknown): TaskRow =>
+    taskRow(kind, input, {
+      plan_id: plan.id,
+      device_id: device,
+      storage_id: id,
+      repository_id: plan.repository,
+    });
+  const end: LockScene["end"] = (kind, ended, input = {}) =>
+    fixture.database.transaction((transaction) => kinds.ended(transaction, taskOf(kind, input), ended));
+  return {
+    fixture,
+    plan,
+    device,
+    taskOf,
+    end,
+    backUp: async (letter) => {
+      const copy = letter.repeat(64);
+      await end("backup", finishedBackup(copy, fixture.clock.now()));
+      return copy;
+    },
+  };
+}
+
+export function finishedBackup(id: string, time: number): TaskEnd {
+  const copy = { id, time, host: "h", kind: "files", paths: ["/srv"], tags: [], size: 10, files: 1 };
+  const counts = {
+    filesNew: 1,
+    filesChanged: 0,
+    filesUnchanged: 0,
+    bytesRead: 10,
+    bytesAdded: 10,
+    bytesStored: 9,
+  };
+  const result: TaskResult<"backup"> = { copy, ...counts, seconds: 1, warnings: 0 };
+  return { state: "succeeded", result, warnings: 0 };
+}
+
+/** A task that runs. */
+export function taskRow(kind: string, input: unknown, fields: Partial<TaskRow> = {}): TaskRow {
+  return {
     id: newId("task"),
     kind,
     state: "running",
-    plan_id: plan.id,
-    device_id: device,
-    storage_id: id,
-    repository_id: plan.repository,
+    plan_id: null,
+    device_id: newId("dev"),
+    storage_id: null,
+    repository_id: null,
     input: JSON.stringify(input),
     result: null,
     error: null,
@@ -48,33 +87,6 @@ export async function lockScene(
     attempt_max: 1,
     run_id: null,
     start_before: null,
-  });
-  const end: LockScene["end"] = (kind, ended, input = {}) =>
-    fixture.database.transaction((transaction) => kinds.ended(transaction, taskOf(kind, input), ended));
-  return {
-    fixture,
-    plan,
-    device,
-    taskOf,
-    end,
-    backUp: async (letter) => {
-      const copy = letter.repeat(64);
-      await end("backup", finished(copy, fixture.clock.now()));
-      return copy;
-    },
+    ...fields,
   };
-}
-
-function finished(id: string, time: number): TaskEnd {
-  const copy = { id, time, host: "h", kind: "files", paths: ["/srv"], tags: [], size: 10, files: 1 };
-  const counts = {
-    filesNew: 1,
-    filesChanged: 0,
-    filesUnchanged: 0,
-    bytesRead: 10,
-    bytesAdded: 10,
-    bytesStored: 9,
-  };
-  const result: TaskResult<"backup"> = { copy, ...counts, seconds: 1, warnings: 0 };
-  return { state: "succeeded", result, warnings: 0 };
 }

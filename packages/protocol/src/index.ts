@@ -15,6 +15,7 @@ export * from "./api/outbound.ts";
 export * from "./api/passkeys.ts";
 export * from "./api/plans.ts";
 export * from "./api/policies.ts";
+export * from "./api/replications.ts";
 export * from "./api/repositories.ts";
 export * from "./api/secrets.ts";
 export * from "./api/storages.ts";

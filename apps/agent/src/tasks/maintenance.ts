@@ -4,8 +4,12 @@ import {
   forgetCopies,
   replicate as replicateRepository,
 } from "@holdfast/repository";
+import { boundedList } from "./bounded-results.ts";
 import { knownFields } from "./progress-fields.ts";
 import { openTaskRepository, type TaskRunner } from "./task-context.ts";
+
+/** As the schema of the result says. */
+const COPIES_MAX = 10_000;
 
 export const forget: TaskRunner<"forget"> = async (task, context) => {
   const storage = await context.openStorage(task.repository.storage);
@@ -66,5 +70,6 @@ export const replicate: TaskRunner<"replicate"> = async (task, context) => {
     );
   }
   const seconds = (context.clock.monotonic() - begin) / 1000;
-  return { copies: result.copied.length, bytesStored: result.bytesCopied, seconds };
+  const replicated = boundedList([...result.copied, ...result.present], COPIES_MAX);
+  return { copies: result.copied.length, bytesStored: result.bytesCopied, seconds, replicated };
 };

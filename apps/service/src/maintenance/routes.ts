@@ -5,6 +5,8 @@ import {
   repository,
   repositoryId,
   repositoryQuery,
+  repositoryRemoval,
+  repositoryRemovalRequest,
   repositoryWork,
   startedTask,
   verificationRequest,
@@ -12,6 +14,7 @@ import {
 import { z } from "zod";
 import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
+import { removalOf, removeRepository } from "../repositories/remove-repository.ts";
 import { findRepository } from "../repositories/repositories.ts";
 import { listRepositories, showRepository } from "../repositories/repository-view.ts";
 import { changeMaintenance, type MaintenanceDependencies, startRepositoryTask } from "./maintenance.ts";
@@ -20,7 +23,7 @@ const byId = z.object({ id: repositoryId });
 const TAG = "repositories";
 
 export function repositoryRoutes(dependencies: MaintenanceDependencies): AnyRoute[] {
-  return [...readRoutes(dependencies), ...workRoutes(dependencies)];
+  return [...readRoutes(dependencies), ...workRoutes(dependencies), ...removalRoutes(dependencies)];
 }
 
 function readRoutes(dependencies: MaintenanceDependencies): AnyRoute[] {
@@ -91,6 +94,36 @@ function workRoutes(dependencies: MaintenanceDependencies): AnyRoute[] {
     }),
     workRoute(dependencies, "clean", "cleanRepository", "Give back the space that no copy needs"),
     workRoute(dependencies, "copies", "refreshCopies", "Look into the storage which copies are there"),
+  ];
+}
+
+function removalRoutes(dependencies: MaintenanceDependencies): AnyRoute[] {
+  const { db } = dependencies.database;
+  return [
+    route({
+      method: "GET",
+      path: "/repositories/:id/removal",
+      operation: "readRepositoryRemoval",
+      summary: "What stands against removing it, and what would stay in the storage",
+      tag: TAG,
+      right: "storages.read",
+      params: byId,
+      answer: repositoryRemoval,
+      handle: ({ params }) => removalOf(db, params.id),
+    }),
+    route({
+      method: "POST",
+      path: "/repositories/:id/remove",
+      operation: "removeRepository",
+      summary: "Take an empty repository out of the service, with its keys; the storage is not touched",
+      tag: TAG,
+      right: "copies.delete",
+      params: byId,
+      body: repositoryRemovalRequest,
+      answer: repositoryRemoval,
+      handle: ({ actor, params, body }) =>
+        removeRepository(dependencies, signedIn(actor), params.id, body.confirmation),
+    }),
   ];
 }
 

@@ -85,8 +85,30 @@ async function describeBackup(db: Db, task: TaskRow): Promise<Fields<"backup">> 
 
 async function describeReplication(db: Db, task: TaskRow): Promise<Fields<"replicate">> {
   const { target, copies } = taskInputs.replicate.parse(JSON.parse(task.input));
-  const { id, name, location } = await findStorage(db, target);
-  return { repository: await repositoryOf(db, task), target: { id, name, location }, copies };
+  const { storage } = await refOf(db, await findRepository(db, target));
+  return {
+    repository: await repositoryOf(db, task),
+    target: storage,
+    copies: await copiesToReplicate(db, task, copies),
+  };
+}
+
+/** Without those that were forgotten since the task was made. */
+async function copiesToReplicate(db: Db, task: TaskRow, ids: readonly string[]): Promise<string[]> {
+  const rows = await db
+    .selectFrom("copies")
+    .select("id")
+    .where("repository_id", "=", required(task, "repository_id"))
+    .where("forgotten_at", "is", null)
+    .execute();
+  const present = new Set(rows.map(({ id }) => id));
+  const copies = ids.filter((id) => present.has(id));
+  // To a device, none would mean all.
+  if (copies.length > 0) return copies;
+  throw new AppError("ERR_NOT_FOUND", "The copies that were to be replicated were forgotten meanwhile.", {
+    subject: task.id,
+    remedy: "There is nothing to do: the next replication brings what is there then.",
+  });
 }
 
 async function repositoryOf(db: Db, task: TaskRow): Promise<RepositoryRef> {

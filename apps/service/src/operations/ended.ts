@@ -10,9 +10,11 @@ import type { Transaction } from "../database/database.ts";
 import { findPlan, retentionOf } from "../plans/plan-rows.ts";
 import { lockDaysOfNew, lockedCopies } from "../policies/copy-lock.ts";
 import { lockTime } from "../policies/lock-clock.ts";
+import { replicateAfter } from "../repositories/replication-runs.ts";
 import { findRepository } from "../repositories/repositories.ts";
 import type { TaskEnd, TaskQueue, TaskRow } from "../tasks/task-kinds.ts";
 import { chooseDevice } from "./device-choice.ts";
+import { dropCopies, replicationEnded } from "./replication-ended.ts";
 import { planDecision } from "./retention.ts";
 
 export interface EndDependencies {
@@ -26,9 +28,11 @@ export async function taskEnded(
   task: TaskRow,
   end: TaskEnd,
 ): Promise<void> {
+  if (task.kind === "replicate") return replicationEnded(dependencies, transaction, task, end);
   if (end.state !== "succeeded") return;
   if (task.kind === "backup") {
     await recordCopy(dependencies, transaction, task, taskResults.backup.parse(end.result));
+    await replicateAfter(dependencies, transaction, task);
     await forgetByPlan(dependencies, transaction, task);
   } else if (task.kind === "forget") {
     const { copies } = taskResults.forget.parse(end.result);
@@ -186,6 +190,7 @@ async function reconcile(
 ): Promise<void> {
   const { repository_id: repositoryId } = task;
   if (repositoryId === null) return;
+  const { origin_id: originId } = await findRepository(transaction, repositoryId);
   const lock = await lockOfNew(dependencies, transaction, null, repositoryId);
   const origin = { repositoryId, planId: null, deviceId: null, taskId: null, stored: null, ...lock };
   for (const copy of copies) await insertCopy(transaction, copy, origin);
@@ -200,7 +205,9 @@ async function reconcile(
   const gone = known.map(({ id }) => id).filter((id) => !there.has(id));
   const locked = await lockedCopies(transaction, dependencies.clock, repositoryId, gone);
   const unlocked = gone.filter((id) => !locked.has(id));
-  await markForgotten(transaction, task, unlocked, dependencies.clock.now());
+  // What a replica has lost is missing there, and is brought again.
+  if (originId !== null) await dropCopies(transaction, repositoryId, unlocked);
+  else await markForgotten(transaction, task, unlocked, dependencies.clock.now());
   const [missing] = locked.keys();
   if (missing === undefined) return;
   throw new AppError(

@@ -85,7 +85,10 @@ async function storageIdsOf(db: Db, task: TaskRow): Promise<Set<string>> {
   const ids = new Set<string>();
   if (task.repository_id !== null) ids.add((await findRepository(db, task.repository_id)).storage_id);
   else if (task.storage_id !== null) ids.add(task.storage_id);
-  if (task.kind === "replicate") ids.add(taskInputs.replicate.parse(JSON.parse(task.input)).target);
+  if (task.kind === "replicate") {
+    const { target } = taskInputs.replicate.parse(JSON.parse(task.input));
+    ids.add((await findRepository(db, target)).storage_id);
+  }
   return ids;
 }
 

@@ -9,7 +9,7 @@ import {
   forgetTask,
   proposalId,
   restoreTask,
-  storageId,
+  repositoryId,
   type TaskKind,
   verifyTask,
   copyId,
@@ -29,5 +29,5 @@ export const taskInputs = {
   verify: verifyTask.pick({ readData: true, copies: true }),
   forget: forgetTask.pick({ copies: true }),
   browse: browseTask.pick({ copy: true, path: true, after: true, limit: true }),
-  replicate: z.object({ target: storageId, copies: z.array(copyId).max(10_000) }),
+  replicate: z.object({ target: repositoryId, copies: z.array(copyId).max(10_000) }),
 } as const satisfies Record<TaskKind, z.ZodType>;

@@ -7,6 +7,7 @@
 import { type MaintenanceDependencies, runDueMaintenance } from "../maintenance/maintenance.ts";
 import { createLockClock } from "../policies/lock-clock.ts";
 import { applyDueLockChanges } from "../policies/retention-lock.ts";
+import { runDueReplications } from "../repositories/replication-runs.ts";
 import { runDuePlans, type RunDependencies } from "./plan-runs.ts";
 
 const LOOK_MS = 2000;
@@ -30,6 +31,7 @@ export function startScheduler(
     () => applyDueLockChanges(dependencies),
     () => runDuePlans(dependencies, since),
     () => runDueMaintenance(dependencies),
+    () => runDueReplications(dependencies, since),
   ];
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {

@@ -7,7 +7,7 @@ import type { LeasePayload } from "@holdfast/protocol";
 import { type Capability, deriveKeySet, wipeKeySet } from "@holdfast/repository";
 import type { Db } from "../database/database.ts";
 import type { Vault } from "../secrets/vault.ts";
-import { rootSecretOf } from "./repositories.ts";
+import { findRepository, originOf, rootSecretOf } from "./repositories.ts";
 
 type LeasedKeys = NonNullable<LeasePayload["repository"]>;
 
@@ -19,11 +19,12 @@ export async function leaseCapability(
   capability: Capability,
 ): Promise<LeasedKeys> {
   using root = await rootSecretOf(db, vault, repositoryId);
-  const keys = deriveKeySet(root.bytes, Buffer.from(repositoryId, "hex"), [capability]);
+  const repository = originOf(await findRepository(db, repositoryId));
+  const keys = deriveKeySet(root.bytes, Buffer.from(repository, "hex"), [capability]);
   try {
     const { tableKey, idKey, chunkerKey, publicKey, privateSeed } = keys;
     return {
-      repository: repositoryId,
+      repository,
       tableKey: tableKey.toString("base64"),
       ...(idKey === undefined ? {} : { idKey: idKey.toString("base64") }),
       ...(chunkerKey === undefined ? {} : { chunkerKey: chunkerKey.toString("base64") }),

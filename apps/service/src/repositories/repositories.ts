@@ -34,7 +34,7 @@ export interface RepositoryWish {
 }
 
 const FOLDER_DIGITS = 8;
-const ROOT_VERSION = 1;
+export const ROOT_VERSION = 1;
 
 const preparedObjects = z.array(z.object({ name: z.string(), bytes: z.string() }));
 
@@ -103,11 +103,16 @@ export async function findRepository(db: Db, id: string): Promise<RepositoryRow>
   throw new AppError("ERR_NOT_FOUND", `There is no repository ${id}.`, { subject: id });
 }
 
+/** The id in the repository's objects: a replica has that of its source. */
+export function originOf({ id, origin_id: originId }: Pick<RepositoryRow, "id" | "origin_id">): string {
+  return originId ?? id;
+}
+
 /** The repository as a device gets it. */
 export async function refOf(db: Db, row: RepositoryRow): Promise<RepositoryRef> {
   const storage = await findStorage(db, row.storage_id);
   return {
-    id: row.id,
+    id: originOf(row),
     suite: row.suite,
     storage: {
       id: storage.id,
@@ -138,6 +143,8 @@ async function findFor(
     .selectFrom("repositories")
     .selectAll()
     .where("storage_id", "=", storageId)
+    // Plans do not write into replicas.
+    .where("origin_id", "is", null)
     .where("suite", "=", suite.code);
   return (
     secretId === null ? query.where("secret_id", "is", null) : query.where("secret_id", "=", secretId)

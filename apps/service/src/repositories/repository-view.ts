@@ -17,6 +17,7 @@ export async function showRepository(db: Db, row: RepositoryRow): Promise<Reposi
       encryption === null || row.secret_id === null ? null : { ...encryption, secret: row.secret_id },
     plans: await countPlans(db, row.id),
     copies: await countCopies(db, row.id),
+    replicaOf: row.origin_id,
     createdAt: row.created_at,
     verification: await maintenanceOf(db, row.id, "verify"),
     fullVerification: await maintenanceOf(db, row.id, "verify-data"),

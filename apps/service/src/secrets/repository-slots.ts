@@ -100,6 +100,8 @@ async function encryptedRepositories(db: Db): Promise<EncryptedRepository[]> {
     .selectFrom("repositories")
     .select(["id", "prepared"])
     .where("suite", "!=", 0)
+    // A replica has the slots of its source.
+    .where("origin_id", "is", null)
     .orderBy("id")
     .execute();
   return rows.map(({ id, prepared }) => ({ id, objects: readPrepared(prepared) }));

@@ -55,7 +55,13 @@ export const taskResults = {
   }),
   forget: z.object({ copies: z.array(copyId).max(10_000) }),
   clean: z.object({ bytesFreed: count, seconds }),
-  replicate: z.object({ copies: count, bytesStored: count, seconds }),
+  replicate: z.object({
+    copies: count,
+    bytesStored: count,
+    seconds,
+    /** Those of the task that are in the target by now, also those that were there before. */
+    replicated: z.array(copyId).max(10_000),
+  }),
   browse: z.object({ entries: z.array(browsedEntry).max(1000), next: z.string().max(4096).optional() }),
 } as const satisfies Record<TaskKind, z.ZodType>;
 

@@ -24,6 +24,8 @@ export const repository = z.object({
   encryption: z.object({ method: z.string(), level: z.string(), secret: secretId }).nullable(),
   plans: count,
   copies: count,
+  /** Of a replica: the id of its source in the objects; null for others. */
+  replicaOf: repositoryId.nullable(),
   createdAt: instant,
   /** Every object's own checksum, which takes no key. */
   verification: maintenanceEntry,
@@ -50,3 +52,16 @@ export const verificationRequest = z.object({
 export type VerificationRequest = z.infer<typeof verificationRequest>;
 
 export const repositoryWork = z.object({ device: deviceId.optional() });
+
+export const repositoryRemoval = z.object({
+  /** What stands against it, each as a sentence. */
+  obstacles: z.array(z.string()),
+  /** What stays in the storage. */
+  remains: z.string(),
+});
+export type RepositoryRemoval = z.infer<typeof repositoryRemoval>;
+
+export const repositoryRemovalRequest = z.object({
+  /** The first 8 characters of the id, typed by the person. */
+  confirmation: z.string().max(64),
+});
