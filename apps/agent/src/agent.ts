@@ -8,6 +8,7 @@ import { AppError, type Clock, type Randomness, systemClock, systemRandomness } 
 import type { AgentLog } from "./agent-log.ts";
 import { Channel } from "./connection/channel.ts";
 import { openConnection } from "./connection/connection.ts";
+import { createUploader } from "./connection/upload.ts";
 import { routeTo } from "./enrolment/enroll.ts";
 import { type Identity, readIdentity } from "./identity/identity.ts";
 import { keepRenewed } from "./identity/renewal.ts";
@@ -101,7 +102,8 @@ class Agent {
       },
     );
     const { stateDir, platform } = options;
-    const ports = { clock, randomness, channel: this.#channel, device, platform, stateDir };
+    const upload = createUploader(route, () => this.#identity);
+    const ports = { clock, randomness, channel: this.#channel, device, platform, stateDir, upload };
     this.#runs = new RunTable({
       clock,
       log,

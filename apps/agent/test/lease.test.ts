@@ -253,6 +253,7 @@ function newScene(
     device: DEVICE,
     platform,
     stateDir: path("state"),
+    upload: () => Promise.reject(new Error("nothing is uploaded")),
   };
   const seen: RunLeases[] = [];
   const listeners = {

@@ -7,9 +7,12 @@ import type { Clock, Randomness } from "@holdfast/kernel";
 import type { AuditLog } from "./audit/audit.ts";
 import { auditRoutes } from "./audit/routes.ts";
 import type { Authority } from "./authority/authority.ts";
+import { lookupRoutes } from "./copies/lookup-routes.ts";
 import { copyRoutes } from "./copies/routes.ts";
 import type { Database } from "./database/database.ts";
 import { deviceRoutes } from "./devices/routes.ts";
+import { downloadRoutes } from "./downloads/routes.ts";
+import { createTransfers, type Transfers } from "./downloads/transfers.ts";
 import { liveRoutes } from "./http/live.ts";
 import type { AnyRoute } from "./http/route.ts";
 import { repositoryRoutes } from "./maintenance/routes.ts";
@@ -52,6 +55,7 @@ export interface Domains extends DomainPorts {
   readonly kinds: TaskKinds;
   readonly queue: TaskQueue;
 }
+  readonly transfers: Transfers;
 
 export function createDomains(ports: DomainPorts): Domains {
   // The end of a task makes others, and the queue ends tasks: each reaches the other only when it is at work.
@@ -61,7 +65,13 @@ export function createDomains(ports: DomainPorts): Domains {
   };
   const kinds = createTaskKinds({ ...ports, queue: later });
   const queue = createTaskQueue({ ...ports, kinds });
-  return { ...ports, outbound: ports.outbound ?? outboundOf(ports.database), kinds, queue };
+  return {
+    ...ports,
+    outbound: ports.outbound ?? outboundOf(ports.database),
+    kinds,
+    queue,
+    transfers: createTransfers(),
+  };
 }
 
 export function routesOf(domains: Domains): AnyRoute[] {
@@ -88,6 +98,8 @@ export function routesOf(domains: Domains): AnyRoute[] {
     ...replicationRoutes(domains),
     ...copyRoutes(domains),
     ...policyRoutes(domains),
+    ...lookupRoutes(domains),
+    ...downloadRoutes(domains),
     ...outboundRoutes(domains),
     ...auditRoutes(domains),
     ...liveRoutes(domains),

@@ -16,6 +16,7 @@ import type { Database } from "./database/database.ts";
 import { openDatabase } from "./database/open-database.ts";
 import { registerAgentRoutes } from "./devices/agent-routes.ts";
 import { adoptWorker, createWorkerCode } from "./devices/own-worker.ts";
+import { attachUploads } from "./downloads/upload-server.ts";
 import { createDomains, type Domains, routesOf } from "./domains.ts";
 import { createLog, describeError, type Log } from "./http/log.ts";
 import { buildServer } from "./http/server.ts";
@@ -43,6 +44,8 @@ export interface ServiceOptions {
   readonly unlockFile: string;
   readonly listen: ListenAddress;
   /** URL, as `openDatabase` takes it. */
+  /** `https://HOST:PORT` where agents reach this very process, when several share the database. Default: what it listens on. */
+  readonly ownAddress?: string;
   readonly database: string;
   /** For browsers. Default: the service issues itself a certificate. */
   readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
@@ -86,6 +89,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const token = await createSetupToken(parts.domains);
   const url = await listen(parts.server, options.listen);
   const closing = opening.move();
+  parts.domains.transfers.setOwnAddress(options.ownAddress ?? url);
   const { fingerprint256: authority } = new X509Certificate(parts.domains.authority.certificate);
   log.info("listening", { url, database: database.kind, authority });
   return {
@@ -150,6 +154,7 @@ async function putTogether({ database, vault, clock, log }: Ground, options: Ser
   const server = await promise;
   dispatcher.attach(server);
   return {
+  attachUploads(server, { ...domains, db: database.db, failed });
     domains,
     server,
     ...lifecycle({ domains, dispatcher, tls, audit, failed, close: () => app.close() }),

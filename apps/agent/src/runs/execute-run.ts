@@ -19,6 +19,7 @@ import { endedProcesses, ownProcess } from "@holdfast/sources";
 import { openStorage, type Storage } from "@holdfast/storage";
 import { type LeasePorts, RunLeases } from "../lease/run-leases.ts";
 import { RevocableStorage } from "../lease/revocable-storage.ts";
+import type { Uploader } from "../connection/upload.ts";
 import type { AgentPlatform } from "../platform/platform.ts";
 import { TASK_RUNNERS } from "../tasks/index.ts";
 import type { StorageUse, TaskContext } from "../tasks/task-context.ts";
@@ -29,6 +30,7 @@ export interface ExecutePorts extends LeasePorts {
   readonly randomness: Randomness;
   readonly platform: AgentPlatform;
   readonly stateDir: string;
+  readonly upload: Uploader;
 }
 
 export interface RunListeners {
@@ -66,7 +68,7 @@ export async function executeRun(
   try {
     deadline.check();
     await leases.begin();
-    return await runTask(task, newContext(leases, storages, signal, ports, listeners));
+    return await runTask(task, newContext(run, leases, storages, signal, ports, listeners));
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   } finally {
@@ -86,6 +88,7 @@ function runTask<K extends TaskKind>(
 }
 
 function newContext(
+  run: string,
   leases: RunLeases,
   storages: RevocableStorage[],
   signal: AbortSignal,
@@ -121,6 +124,7 @@ function newContext(
     log,
     progress,
     openStorage: open,
+    upload: (to, head, bytes) => ports.upload({ run, to, head, bytes, signal }),
     repositoryPorts: (storage, repository) => ({
       storage,
       clock,

@@ -1,5 +1,5 @@
 /**
- * The runs that this agent holds: given out by the service, carried out two at a time, and kept until the service has stored
+ * The runs that this agent holds: given out by the service, carried out a few at a time, and kept until the service has stored
  * their ends. They go on while the channel is down.
  *
  * @module
@@ -8,10 +8,13 @@ import { AppError, type Clock, isAppError, toErrorRecord } from "@holdfast/kerne
 import {
   type AgentMessage,
   type AgentTask,
+  laneOf,
   type RunEvent,
   type RunProgress,
   RUNS_MAX,
   type ServiceMessage,
+  TASK_LANES,
+  type TaskLane,
   taskResults,
 } from "@holdfast/protocol";
 import { z } from "zod";
@@ -25,7 +28,6 @@ type Order = Extract<ServiceMessage, { type: "start" | "cancel" | "acknowledge" 
 type Beat = Extract<ServiceMessage, { type: "beat" }>;
 type HeldRuns = Extract<AgentMessage, { type: "hello" }>["runs"];
 
-const RUNNING_MAX = 2;
 const PROGRESS_MS = 1000;
 /** Of what waits to leave: more is taken from the outboxes when this has gone. */
 const BUFFERED_BYTES_MAX = 1024 * 1024;
@@ -176,8 +178,7 @@ export class RunTable {
   #runNext(): void {
     if (this.#isStopping) return;
     for (const run of this.#runs.values()) {
-      if (this.#working.size >= RUNNING_MAX) break;
-      if (run.state !== "waiting") continue;
+      if (run.state !== "waiting" || !this.#hasRoom(laneOf(run.task.kind))) continue;
       run.state = "running";
       const work = this.#work(run);
       this.#working.add(work);
@@ -187,6 +188,13 @@ export class RunTable {
       });
     }
     this.#ports.onChange();
+  }
+
+  #hasRoom(lane: TaskLane): boolean {
+    const running = [...this.#runs.values()].filter(
+      ({ state, task }) => state === "running" && laneOf(task.kind) === lane,
+    );
+    return TASK_LANES.some(({ name, runsMax }) => name === lane && running.length < runsMax);
   }
 
   async #work(run: Run): Promise<void> {

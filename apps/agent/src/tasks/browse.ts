@@ -1,7 +1,9 @@
 /** `browse`: one page of a folder of a copy. */
+import { isUtf8 } from "node:buffer";
 import type { TaskResult } from "@holdfast/protocol";
-import { type Entry, listDirectory, openCopyReader, resolveCopy } from "@holdfast/repository";
+import { type Entry, joinPath, listDirectory, openCopyReader, resolveCopy } from "@holdfast/repository";
 import { LIST_BYTES_MAX } from "./bounded-results.ts";
+import { bytesField, bytesOfPlace, entryFields } from "./copy-place.ts";
 import { openTaskRepository, type TaskRunner } from "./task-context.ts";
 
 type Browsed = TaskResult<"browse">["entries"][number];
@@ -14,9 +16,9 @@ export const browse: TaskRunner<"browse"> = async (task, context) => {
   const repository = await openTaskRepository(context, storage, task.repository);
   using reader = await openCopyReader(repository, { signal });
   const copy = resolveCopy(await reader.listCopies(), task.copy);
-  const path = Buffer.from(task.path.replaceAll(/^\/+|\/+$/gu, ""), "utf8");
+  const path = bytesOfPlace(task);
   const after = task.after === undefined ? undefined : Buffer.from(task.after, "base64url");
-  const page = new Page(task.limit);
+  const page = new Page(task.limit, path);
   for await (const entries of listDirectory(reader.readRecord, copy.table.root, path, signal)) {
     for (const entry of entries) {
       if (after !== undefined && entry.name.compare(after) <= 0) continue;
@@ -28,17 +30,19 @@ export const browse: TaskRunner<"browse"> = async (task, context) => {
 
 class Page {
   readonly #limit: number;
+  readonly #folder: Buffer;
   readonly #entries: Browsed[] = [];
   #last: Buffer | undefined;
   #bytes = 0;
 
-  constructor(limit: number) {
+  constructor(limit: number, folder: Buffer) {
     this.#limit = limit;
+    this.#folder = folder;
   }
 
   /** @returns false when it is full. */
   add(entry: Entry): boolean {
-    const browsed = browsedEntry(entry);
+    const browsed = browsedEntry(this.#folder, entry);
     this.#bytes += Buffer.byteLength(JSON.stringify(browsed)) + 1;
     if (this.#entries.length >= this.#limit || (this.#bytes > LIST_BYTES_MAX && this.#entries.length > 0))
       return false;
@@ -54,12 +58,9 @@ class Page {
   }
 }
 
-function browsedEntry(entry: Entry): Browsed {
-  const { kind, mtimeSeconds, mtimeNanoseconds } = entry;
-  return {
-    name: entry.name.toString("utf8").slice(0, NAME_MAX),
-    kind: kind === "file" || kind === "directory" || kind === "symlink" ? kind : "other",
-    size: kind === "file" ? entry.size : 0,
-    modifiedMs: Number(mtimeSeconds) * 1000 + Math.trunc(mtimeNanoseconds / 1e6),
-  };
+function browsedEntry(folder: Buffer, entry: Entry): Browsed {
+  const name = entry.name.toString("utf8").slice(0, NAME_MAX);
+  // Only its bytes name what is not UTF-8, or lies in a folder that is not.
+  const path = joinPath(folder, entry.name);
+  return { name, ...(isUtf8(path) ? {} : bytesField(path)), ...entryFields(entry) };
 }

@@ -2,12 +2,16 @@
 import type { TaskKind } from "@holdfast/protocol";
 import { backup } from "./backup.ts";
 import { browse } from "./browse.ts";
+import { compare } from "./compare.ts";
 import { copies } from "./copies.ts";
+import { download } from "./download.ts";
 import { clean, forget, replicate } from "./maintenance.ts";
 import { restore } from "./restore.ts";
+import { search } from "./search.ts";
 import { storageTest } from "./storage-test.ts";
 import type { TaskRunner } from "./task-context.ts";
 import { verify } from "./verify.ts";
+import { versions } from "./versions.ts";
 
 export const TASK_RUNNERS: { readonly [K in TaskKind]: TaskRunner<K> } = {
   "storage.test": storageTest,
@@ -19,4 +23,8 @@ export const TASK_RUNNERS: { readonly [K in TaskKind]: TaskRunner<K> } = {
   clean,
   replicate,
   browse,
+  search,
+  versions,
+  compare,
+  download,
 };

@@ -1,8 +1,16 @@
 /** `restore`: writes files of a copy below a target, or back to their places. */
 import { isAbsolute } from "node:path";
 import { AppError } from "@holdfast/kernel";
+import type { TaskOf } from "@holdfast/protocol";
 import { resolveCopy } from "@holdfast/repository";
-import { createInclusion, includePatterns, restoreFiles } from "@holdfast/sources";
+import {
+  createInclusion,
+  createPathInclusion,
+  type Inclusion,
+  includePatterns,
+  restoreFiles,
+  unionOf,
+} from "@holdfast/sources";
 import { readCopies } from "./copies.ts";
 import { knownFields } from "./progress-fields.ts";
 import { openTaskRepository, type TaskRunner } from "./task-context.ts";
@@ -11,33 +19,48 @@ export const restore: TaskRunner<"restore"> = async (task, context) => {
   // A copy holds full paths: below the root, everything is back where it was.
   const target = task.target ?? "/";
   if (!isAbsolute(target)) throw notAbsolute(target);
-  const { include, existing } = task;
+  const { existing, dryRun = false } = task;
+  const include = inclusionOf(task);
   const storage = await context.openStorage(task.repository.storage);
   const repository = await openTaskRepository(context, storage, task.repository);
   const copy = resolveCopy(await readCopies(repository, context), task.copy);
   const summary = await restoreFiles(repository, {
     copy,
     target,
-    ...(include.length === 0 ? {} : { include: createInclusion(include.flatMap(includePatterns)) }),
+    ...(include === undefined ? {} : { include }),
     existing,
+    dryRun,
     durable: true,
     signal: context.signal,
     onProgress: ({ files, bytes, bytesTotal }) => {
       // Of a part of a copy the total is not known.
       context.progress(
-        knownFields({ files, bytes, bytesTotal: include.length === 0 ? bytesTotal : undefined }),
+        knownFields({ files, bytes, bytesTotal: include === undefined ? bytesTotal : undefined }),
       );
     },
     onWarning: context.warn,
   });
   const { files, folders, skipped, bytes, seconds, warnings, damaged } = summary;
-  if (files + folders + skipped === 0 && include.length > 0) throw nothingNamed(include);
+  if (files + folders + skipped === 0 && include !== undefined) throw nothingNamed(namesOf(task));
   if (skipped > 0) context.log("info", `${String(skipped)} entries were there already and were left alone.`);
   if (damaged > 0) {
     context.log("error", `${String(damaged)} entries could not be restored because of damaged data.`);
   }
-  return { files, bytes, seconds, warnings };
+  return { files, bytes, seconds, warnings, folders, skipped, ...(dryRun ? { dryRun } : {}) };
 };
+
+/** Undefined for everything. */
+function inclusionOf({ include, paths = [] }: TaskOf<"restore">): Inclusion | undefined {
+  const named = [
+    ...(include.length === 0 ? [] : [createInclusion(include.flatMap(includePatterns))]),
+    ...(paths.length === 0 ? [] : [createPathInclusion(paths.map((path) => Buffer.from(path, "base64url")))]),
+  ];
+  return named.length === 0 ? undefined : unionOf(named);
+}
+
+function namesOf({ include, paths = [] }: TaskOf<"restore">): string[] {
+  return [...include, ...paths.map((path) => `/${Buffer.from(path, "base64url").toString("utf8")}`)];
+}
 
 function nothingNamed(include: readonly string[]): AppError {
   const named = include.slice(0, 10).join(", ");

@@ -11,6 +11,7 @@ import type {
   TaskKind,
   TaskOf,
   TaskResult,
+  UploadHead,
 } from "@holdfast/protocol";
 import { type KeySet, openRepositoryWithKeys, type Repository } from "@holdfast/repository";
 import type { Storage } from "@holdfast/storage";
@@ -38,6 +39,17 @@ export interface TaskContext {
   readonly progress: (progress: RunProgress) => void;
   /** Opens a storage with the lease's credentials. It is closed with the run, if not before. */
   readonly openStorage: (ref: StorageRef, use?: StorageUse) => Promise<Storage>;
+  /**
+   * Sends bytes to the service, which waits for them for this run; once.
+   *
+   * @param to address of the process that waits; undefined: where the channel goes.
+   * @throws AppError `ERR_CANCELLED` when nobody waits any more, `ERR_SERVICE_UNREACHABLE`, and what `bytes` throws.
+   */
+  readonly upload: (
+    to: string | undefined,
+    head: UploadHead,
+    bytes: AsyncIterable<Uint8Array>,
+  ) => Promise<void>;
   readonly repositoryPorts: (storage: Storage, repository: string) => Repository["ports"];
 }
 

@@ -3,11 +3,17 @@
  *
  * @module
  */
-import type { IncomingMessage } from "node:http";
+import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Server } from "node:https";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
-import { CHANNEL_PATH, CHANNEL_SUBPROTOCOL, CLOSE_CODES, FRAME_BYTES_MAX } from "@holdfast/protocol";
+import {
+  CHANNEL_PATH,
+  CHANNEL_SUBPROTOCOL,
+  CLOSE_CODES,
+  FRAME_BYTES_MAX,
+  UPLOADS_PATH,
+} from "@holdfast/protocol";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { ClientIdentity } from "../authority/client-certificate.ts";
 import type { Db } from "../database/database.ts";
@@ -36,6 +42,8 @@ export function attachChannels(server: Server, dependencies: ChannelServerDepend
       offered.has(CHANNEL_SUBPROTOCOL) ? CHANNEL_SUBPROTOCOL : ([...offered][0] ?? false),
   });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // Answered by `attachUploads`.
+    if (request.url?.startsWith(UPLOADS_PATH) === true) return;
     // Until `ws` takes the socket over; a reset by the other side is its affair.
     socket.on("error", ignore);
     admit(request, socket, head).catch((error: unknown) => {
@@ -46,7 +54,7 @@ export function attachChannels(server: Server, dependencies: ChannelServerDepend
 
   const admit = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     if (request.url !== CHANNEL_PATH || !(socket instanceof TLSSocket)) {
-      answer(socket, 404, { code: "ERR_NOT_FOUND", detail: "Nothing is here." });
+      answerUpgrade(socket, 404, { code: "ERR_NOT_FOUND", detail: "Nothing is here." });
       return;
     }
     const identity = await authorizeDevice(dependencies, dependencies.db, socket);
@@ -75,18 +83,18 @@ function reject(channel: WebSocket, code: number, reason: string): void {
   }, CLOSE_MS).unref();
 }
 
-function answerRefusal(socket: Duplex, refusal: Refusal): void {
+export function answerRefusal(socket: Duplex, refusal: Refusal): void {
   const { code, message } = refusalError(refusal);
-  answer(socket, 401, { code, detail: message });
+  answerUpgrade(socket, 401, { code, detail: message });
 }
 
 /** A problem document (RFC 9457) by hand: the request never reached the HTTP server. */
-function answer(
+export function answerUpgrade(
   socket: Duplex,
-  status: 401 | 404,
+  status: 401 | 404 | 409,
   problem: { readonly code: string; readonly detail: string },
 ): void {
-  const title = status === 401 ? "Unauthorized" : "Not Found";
+  const title = STATUS_CODES[status] ?? "Error";
   const body = JSON.stringify({ type: "about:blank", title, status, ...problem });
   socket.end(
     [

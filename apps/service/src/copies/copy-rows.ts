@@ -3,7 +3,7 @@ import { AppError, type Clock, systemClock } from "@holdfast/kernel";
 import type { CopyFilter, copyQuery, CopySummary, CopyView, Page } from "@holdfast/protocol";
 import { z } from "zod";
 import type { Db } from "../database/database.ts";
-import { nextPage, startAfter } from "../http/paging.ts";
+import { nextPage, numberOfKey, startAfter } from "../http/paging.ts";
 import { lockedUntil, type LockRules, lockRules } from "../policies/copy-lock.ts";
 import { encryptionOf } from "../repositories/repositories.ts";
 import { conditionsOf, IS_NEWEST } from "./copy-filter.ts";
@@ -126,13 +126,14 @@ function newest(db: Db, query: CopyQuery) {
     .orderBy("copies.repository_id", "desc");
   const after = startAfter(query.cursor);
   if (after === undefined) return rows;
-  const [time = "", id = "", repositoryId = ""] = after.split(" ");
+  const [first = "", id = "", repositoryId = ""] = after.split(" ");
+  const time = numberOfKey(first);
   // The first condition says to the index where to begin.
   return rows
-    .where("copies.time", "<=", Number(time))
+    .where("copies.time", "<=", time)
     .where((expression) =>
       expression.or([
-        expression("copies.time", "<", Number(time)),
+        expression("copies.time", "<", time),
         expression("copies.id", "<", id),
         expression.and([
           expression("copies.id", "=", id),
@@ -164,9 +165,9 @@ export async function summarizeCopies(db: Db, filter: CopyFilter): Promise<CopyS
     .clearSelect()
     .select(({ fn }) => [
       fn.countAll<number>().as("copies"),
-      fn.sum<number | null>("copies.size").as("size"),
-      fn.sum<number | null>("copies.files").as("files"),
-      fn.sum<number | null>("copies.stored").as("stored"),
+      fn.sum<number | string | null>("copies.size").as("size"),
+      fn.sum<number | string | null>("copies.files").as("files"),
+      fn.sum<number | string | null>("copies.stored").as("stored"),
       fn.min("copies.time").as("oldest"),
       fn.max("copies.time").as("newestTime"),
     ])

@@ -32,6 +32,9 @@ export interface CopyDependencies {
 /** How long a person waits for a folder to open. */
 const BROWSE_WAIT_MS = 30_000;
 const BROWSE_LOOK_MS = 50;
+/** Who has waited for so long does not mind a little more. */
+const QUICK_MS = 3000;
+const SLOW_LOOK_MS = 250;
 /** As much of the id as a person has to type to delete a copy. */
 const CONFIRMATION_CHARACTERS = 8;
 
@@ -40,7 +43,7 @@ export async function restoreCopy(
   dependencies: CopyDependencies,
   actor: Actor,
   copyId: string,
-  { device, target, include, existing, repository }: RestoreRequest,
+  { device, target, include, paths, pathBytes, existing, dryRun, repository }: RestoreRequest,
 ): Promise<string> {
   const { db } = dependencies.database;
   const copy = await findCopy(db, copyId, repository);
@@ -52,8 +55,16 @@ export async function restoreCopy(
     });
   }
   await checkDevice(db, deviceId);
-  const input = { copy: copyId, include, existing, ...(target === undefined ? {} : { target }) };
-  return start(dependencies, actor, "copy.restore", copyId, {
+  const named = [...paths.map((path) => bytesOfPath(path)), ...pathBytes];
+  const input = {
+    copy: copyId,
+    include,
+    existing,
+    ...(target === undefined ? {} : { target }),
+    ...(named.length === 0 ? {} : { paths: named }),
+    ...(dryRun ? { dryRun } : {}),
+  };
+  return startCopyTask(dependencies, actor, "copy.restore", copyId, {
     kind: "restore",
     deviceId,
     repositoryId: copy.repositoryId,
@@ -67,16 +78,22 @@ export async function browseCopy(
   dependencies: CopyDependencies,
   actor: Actor,
   copyId: string,
-  { path, after, limit, device, repository }: BrowseQuery,
+  { path, pathBytes, after, limit, device, repository }: BrowseQuery,
 ): Promise<z.infer<typeof browsePage>> {
   const { db } = dependencies.database;
   const copy = await findCopy(db, copyId, repository);
   if (device !== undefined) await checkDevice(db, device);
-  const task = await start(dependencies, actor, "copy.browse", copyId, {
+  const task = await startCopyTask(dependencies, actor, "copy.browse", copyId, {
     kind: "browse",
     deviceId: device ?? (await chooseDevice(db, copy.storageId, await writerOf(db, copy))),
     repositoryId: copy.repositoryId,
-    input: { copy: copyId, path, limit, ...(after === undefined ? {} : { after }) },
+    input: {
+      copy: copyId,
+      path,
+      limit,
+      ...(pathBytes === undefined ? {} : { pathBytes }),
+      ...(after === undefined ? {} : { after }),
+    },
     createdBy: actor.userId,
   });
   return taskResults.browse.parse(await resultOf(dependencies, task));
@@ -134,7 +151,7 @@ async function startDeletion(
     createdBy: actor.userId,
     attemptMax: 3,
   } as const;
-  return start(dependencies, actor, "copy.delete", copy.id, task, {
+  return startCopyTask(dependencies, actor, "copy.delete", copy.id, task, {
     check: (transaction) => checkUnlocked(transaction, clock, copy.repositoryId, ids),
     details: { repository: copy.repositoryId, copies: ids },
   });
@@ -146,7 +163,8 @@ interface StartExtras {
   readonly details?: AuditEntry["details"];
 }
 
-async function start(
+/** Makes the task and the row of the audit log together, and tells the processes. */
+export async function startCopyTask(
   { database, audit, queue }: CopyDependencies,
   actor: Actor,
   action: string,
@@ -169,8 +187,18 @@ async function start(
   return id;
 }
 
-async function resultOf({ database, clock }: CopyDependencies, taskId: string): Promise<unknown> {
-  const end = clock.monotonic() + BROWSE_WAIT_MS;
+/** Whole paths are named by their bytes, without slashes around. */
+function bytesOfPath(path: string): string {
+  return Buffer.from(path.replaceAll(/^\/+|\/+$/gu, ""), "utf8").toString("base64url");
+}
+
+/** Waits for the end of a task. @throws AppError what it failed with; `ERR_NO_DEVICE` when nobody has ended it in time. */
+export async function resultOf(
+  { database, clock }: Pick<CopyDependencies, "database" | "clock">,
+  taskId: string,
+  { waitMs, signal }: { readonly waitMs: number; readonly signal?: AbortSignal } = { waitMs: BROWSE_WAIT_MS },
+): Promise<unknown> {
+  const end = clock.monotonic() + waitMs;
   while (clock.monotonic() < end) {
     const { state, result, error } = await database.db
       .selectFrom("tasks")
@@ -183,15 +211,17 @@ async function resultOf({ database, clock }: CopyDependencies, taskId: string): 
       throw fromErrorRecord({ ...record, subject, remedy });
     }
     if (state === "cancelled") break;
-    await clock.sleep(BROWSE_LOOK_MS);
+    const waitedMs = waitMs - (end - clock.monotonic());
+    await clock.sleep(waitedMs < QUICK_MS ? BROWSE_LOOK_MS : SLOW_LOOK_MS, signal);
   }
-  throw new AppError("ERR_NO_DEVICE", "No device has answered what the folder holds.", {
+  throw new AppError("ERR_NO_DEVICE", "No device has answered in time.", {
     subject: taskId,
     remedy: "See whether the device is online, and try again.",
   });
 }
 
-async function checkDevice(db: Db, id: string): Promise<void> {
+/** @throws AppError `ERR_NOT_FOUND`. */
+export async function checkDevice(db: Db, id: string): Promise<void> {
   const device = await db.selectFrom("devices").select("disabled").where("id", "=", id).executeTakeFirst();
   if (device?.disabled === 0) return;
   throw new AppError("ERR_NOT_FOUND", `There is no device ${id} that may work.`, {

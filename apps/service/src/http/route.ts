@@ -4,8 +4,16 @@
  *
  * @module
  */
+import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { Right, Role } from "../users/rights.ts";
+
+/** A stream with headers of its own. */
+export interface StreamAnswer {
+  readonly stream: Readable;
+  readonly status: 200 | 206;
+  readonly headers: Readonly<Record<string, string>>;
+}
 
 /** Who asks. */
 export interface Actor {
@@ -31,6 +39,10 @@ export interface Call<P, Q, B> {
   /** `HOST` or `HOST:PORT` that the request was sent to. */
   readonly host: string;
   readonly userAgent: string;
+  /** Of the request, by its name in small letters; a list as one text. */
+  readonly header: (name: string) => string | undefined;
+  /** Aborted when the caller is gone before the answer was sent. */
+  readonly gone: AbortSignal;
   /** Sets or, without a value, removes the session's cookie. */
   readonly setSession: (token: string | undefined) => void;
 }
@@ -50,7 +62,7 @@ export interface RouteDefinition<P = unknown, Q = unknown, B = unknown, A = unkn
   readonly body?: z.ZodType<B>;
   /** Absent: 204. An answer with a number `revision` gets an ETag. */
   readonly answer?: z.ZodType<A>;
-  /** Media type of a stream, which `handle` answers as a `Readable`; it ends when the caller may no longer have it. */
+  /** Media type of a stream, which `handle` answers as a `Readable` or a {@link StreamAnswer}; it ends when the caller may no longer have it. */
   readonly stream?: string;
   /** Default: 200, or 204 without an answer. */
   readonly status?: 200 | 201 | 202 | 204;

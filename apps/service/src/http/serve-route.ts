@@ -16,7 +16,7 @@ import { idempotencyKeyOf, runOnce, type StoredAnswer } from "./idempotency.ts";
 import { checkInput } from "./input.ts";
 import { statusOf } from "./openapi.ts";
 import { InputError } from "./problems.ts";
-import type { AnyRoute, Call } from "./route.ts";
+import type { AnyRoute, Call, StreamAnswer } from "./route.ts";
 
 const USER_AGENT_CHARACTERS_MAX = 400;
 
@@ -44,15 +44,16 @@ export async function serveRoute(
     address: request.ip,
     host: request.host,
     userAgent: (request.headers["user-agent"] ?? "").slice(0, USER_AGENT_CHARACTERS_MAX),
+    header: (name) => request.headers[name]?.toString(),
+    gone: goneSignal(reply),
     setSession: (token) => {
       setSession(reply, token);
     },
   };
   if (definition.stream !== undefined) {
-    const stream = await definition.handle(call);
-    assert(stream instanceof Readable, `${definition.operation} answers a stream`);
+    const { stream, status, headers } = streamOf(definition, await definition.handle(call));
     keepStream(dependencies, definition, { actor, credential }, request, stream);
-    return reply.code(statusOf(definition)).type(definition.stream).send(stream);
+    return reply.code(status).type(definition.stream).headers(headers).send(stream);
   }
   const work = async (): Promise<StoredAnswer> => {
     const answer = await definition.handle(call);
@@ -83,6 +84,26 @@ function keepStream(
   dependencies: RouteDependencies,
   { right }: AnyRoute,
   admission: Admission,
+function goneSignal({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  raw.once("close", () => {
+    if (!raw.writableFinished) gone.abort();
+  });
+  return gone.signal;
+}
+
+function streamOf(definition: AnyRoute, answer: unknown): StreamAnswer {
+  if (answer instanceof Readable) return { stream: answer, status: 200, headers: {} };
+  assert(isStreamAnswer(answer), `${definition.operation} answers a stream`);
+  return answer;
+}
+
+function isStreamAnswer(answer: unknown): answer is StreamAnswer {
+  return (
+    typeof answer === "object" && answer !== null && "stream" in answer && answer.stream instanceof Readable
+  );
+}
+
   { ip }: FastifyRequest,
   stream: Readable,
 ): void {

@@ -58,6 +58,34 @@ export async function describeTask(db: Db, task: TaskRow): Promise<AgentTask> {
         repository: await repositoryOf(db, task),
         ...taskInputs.browse.parse(input),
       };
+    case "search":
+      return {
+        ...common,
+        kind: task.kind,
+        repository: await repositoryOf(db, task),
+        ...taskInputs.search.parse(input),
+      };
+    case "versions":
+      return {
+        ...common,
+        kind: task.kind,
+        repository: await repositoryOf(db, task),
+        ...taskInputs.versions.parse(input),
+      };
+    case "compare":
+      return {
+        ...common,
+        kind: task.kind,
+        repository: await repositoryOf(db, task),
+        ...taskInputs.compare.parse(input),
+      };
+    case "download":
+      return {
+        ...common,
+        kind: task.kind,
+        repository: await repositoryOf(db, task),
+        ...taskInputs.download.parse(input),
+      };
     case "replicate":
       return { ...common, kind: task.kind, ...(await describeReplication(db, task)) };
     default:

@@ -6,12 +6,16 @@
  */
 import {
   browseTask,
+  compareTask,
+  downloadTask,
   forgetTask,
   proposalId,
   restoreTask,
+  searchTask,
   repositoryId,
   type TaskKind,
   verifyTask,
+  versionsTask,
   copyId,
 } from "@holdfast/protocol";
 import { z } from "zod";
@@ -25,9 +29,20 @@ export const taskInputs = {
   backup: nothing,
   copies: nothing,
   clean: nothing,
-  restore: restoreTask.pick({ copy: true, target: true, include: true, existing: true }),
+  restore: restoreTask.pick({
+    copy: true,
+    target: true,
+    include: true,
+    paths: true,
+    existing: true,
+    dryRun: true,
+  }),
   verify: verifyTask.pick({ readData: true, copies: true }),
   forget: forgetTask.pick({ copies: true }),
-  browse: browseTask.pick({ copy: true, path: true, after: true, limit: true }),
+  browse: browseTask.pick({ copy: true, path: true, pathBytes: true, after: true, limit: true }),
+  search: searchTask.omit({ id: true, deadline: true, plan: true, kind: true, repository: true }),
+  versions: versionsTask.omit({ id: true, deadline: true, plan: true, kind: true, repository: true }),
+  compare: compareTask.omit({ id: true, deadline: true, plan: true, kind: true, repository: true }),
+  download: downloadTask.omit({ id: true, deadline: true, plan: true, kind: true, repository: true }),
   replicate: z.object({ target: repositoryId, copies: z.array(copyId).max(10_000) }),
 } as const satisfies Record<TaskKind, z.ZodType>;

@@ -12,7 +12,16 @@ import {
   type Randomness,
   toErrorRecord,
 } from "@holdfast/kernel";
-import { agentTask, type AgentTask, FRAME_BYTES_MAX, type TaskKind } from "@holdfast/protocol";
+import {
+  agentTask,
+  type AgentTask,
+  DOWNLOAD_KINDS,
+  FRAME_BYTES_MAX,
+  SHORT_KINDS,
+  TASK_LANES,
+  type TaskKind,
+  type TaskLane,
+} from "@holdfast/protocol";
 import type { Database, Transaction } from "../database/database.ts";
 import { type DeviceRow, findDevice, methodsOf } from "../devices/device-rows.ts";
 import { ACTIVE_RUN_STATES, type EndDependencies, endTask, isOfDatabase } from "./run-end.ts";
@@ -33,12 +42,17 @@ export interface GivenRun {
   readonly task: AgentTask;
 }
 
-/** Somebody waits for these; they pass by what takes hours. */
-const SHORT_KINDS: readonly TaskKind[] = ["storage.test", "browse", "copies"];
-const LANES = [
-  { short: false, runsMax: 2 },
-  { short: true, runsMax: 4 },
-] as const;
+/** Of the kinds that have a lane of their own; the others share the first one. */
+const KINDS_OF_LANES: Readonly<Record<Exclude<TaskLane, "long">, readonly TaskKind[]>> = {
+  short: SHORT_KINDS,
+  download: DOWNLOAD_KINDS,
+};
+
+type KindCondition = readonly [operator: "in" | "not in", kinds: readonly TaskKind[]];
+
+function kindsOf(lane: TaskLane): KindCondition {
+  return lane === "long" ? ["not in", Object.values(KINDS_OF_LANES).flat()] : ["in", KINDS_OF_LANES[lane]];
+}
 
 /** Those of these devices for which tasks wait. */
 export async function devicesWithTasks(
@@ -59,10 +73,10 @@ export async function devicesWithTasks(
 /** Gives a device as many tasks as it may have at a time. @returns what the device is to be told. */
 export async function giveOutTo(dependencies: GiveOutDependencies, deviceId: string): Promise<GivenRun[]> {
   const given: GivenRun[] = [];
-  for (const { short, runsMax } of LANES) {
-    const free = runsMax - (await countRuns(dependencies, deviceId, short));
+  for (const { name, runsMax } of TASK_LANES) {
+    const free = runsMax - (await countRuns(dependencies, deviceId, name));
     if (free <= 0) continue;
-    for (const task of await nextTasks(dependencies, deviceId, short, free)) {
+    for (const task of await nextTasks(dependencies, deviceId, name, free)) {
       const run = await giveOut(dependencies, task);
       if (run !== undefined) given.push(run);
     }
@@ -73,7 +87,7 @@ export async function giveOutTo(dependencies: GiveOutDependencies, deviceId: str
 async function countRuns(
   { database }: GiveOutDependencies,
   deviceId: string,
-  short: boolean,
+  lane: TaskLane,
 ): Promise<number> {
   const { count } = await database.db
     .selectFrom("runs")
@@ -81,7 +95,7 @@ async function countRuns(
     .select((eb) => eb.fn.countAll<number>().as("count"))
     .where("runs.device_id", "=", deviceId)
     .where("runs.state", "in", ACTIVE_RUN_STATES)
-    .where("tasks.kind", short ? "in" : "not in", SHORT_KINDS)
+    .where("tasks.kind", ...kindsOf(lane))
     .executeTakeFirstOrThrow();
   return count;
 }
@@ -89,7 +103,7 @@ async function countRuns(
 async function nextTasks(
   { database, clock }: GiveOutDependencies,
   deviceId: string,
-  short: boolean,
+  lane: TaskLane,
   limit: number,
 ): Promise<TaskRow[]> {
   return database.db
@@ -98,7 +112,7 @@ async function nextTasks(
     .where("state", "=", "queued")
     .where("device_id", "=", deviceId)
     .where("not_before", "<=", clock.now())
-    .where("kind", short ? "in" : "not in", SHORT_KINDS)
+    .where("kind", ...kindsOf(lane))
     .orderBy("not_before")
     .orderBy("id")
     .limit(limit)

@@ -58,6 +58,7 @@ export async function retryTask(
       });
     }
     const kind = checkRetry(actor, task.kind);
+    if (kind === "download") throw nobodyWaits(id);
     const again = await queue.create(transaction, {
       kind,
       ...(task.plan_id === null ? {} : { planId: task.plan_id }),
@@ -88,6 +89,10 @@ const RIGHTS_TO_RETRY: Readonly<Record<TaskKind, Right>> = {
   replicate: "plans.run",
   restore: "copies.restore",
   browse: "copies.browse",
+  search: "copies.browse",
+  versions: "copies.browse",
+  compare: "copies.browse",
+  download: "copies.restore",
   forget: "copies.delete",
   clean: "copies.delete",
   "storage.test": "storages.edit",
@@ -105,6 +110,17 @@ function checkRetry(actor: Actor, kind: string): TaskKind {
     subject: right,
     remedy: "Ask an administrator.",
   });
+}
+
+function nobodyWaits(id: string): AppError {
+  return new AppError(
+    "ERR_TASK_STATE",
+    "A download cannot be tried again as a task: nobody would wait for it.",
+    {
+      subject: id,
+      remedy: "Start the download again where it was started.",
+    },
+  );
 }
 
 function isTaskKind(kind: string): kind is TaskKind {

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { copyId, count, instant, line } from "../values.ts";
-import type { TaskKind } from "./tasks.ts";
+import { LOOKUP_COPIES_MAX, pathBytes, type TaskKind } from "./tasks.ts";
 
 /** A copy as the catalogue of the service keeps it. */
 export const catalogueCopy = z.object({
@@ -24,11 +24,49 @@ export type CatalogueCopy = z.infer<typeof catalogueCopy>;
 
 const seconds = z.number().nonnegative();
 
-export const browsedEntry = z.object({
-  name: z.string().max(4096),
+const entryFields = {
   kind: z.enum(["file", "directory", "symlink", "other"]),
   size: count,
   modifiedMs: z.number().optional(),
+};
+/** Path for people; `pathBytes` when it is not the whole truth: then only those name the entry. */
+const shownPath = { path: z.string().max(4096), pathBytes: pathBytes.optional() };
+
+export const browsedEntry = z.object({
+  name: z.string().max(4096),
+  /** Of the whole path, when the name is not UTF-8: then only this names the entry. */
+  pathBytes: pathBytes.optional(),
+  ...entryFields,
+});
+
+export const foundPath = z.object({
+  ...shownPath,
+  /** As the newest copy that has it says. */
+  ...entryFields,
+  /** Which of the copies have it, by number in `copies`. */
+  in: z.array(count.max(LOOKUP_COPIES_MAX)).max(LOOKUP_COPIES_MAX),
+  /** How many sizes and times of change it has in them. */
+  versions: count,
+});
+
+export const pathVersion = z.object({
+  copy: copyId,
+  time: instant,
+  /** Against the copy before; `absent`: it is in neither. */
+  change: z.enum(["added", "removed", "modified", "metadata", "same", "absent"]),
+  kind: entryFields.kind.optional(),
+  size: count.optional(),
+  modifiedMs: z.number().optional(),
+});
+
+const side = z.object(entryFields);
+export const differenceCounts = z.object({ added: count, removed: count, modified: count, metadata: count });
+export const difference = z.object({
+  ...shownPath,
+  /** `modified`: content, kind or target. `metadata`: anything else, such as times, owners and permissions. */
+  change: z.enum(["added", "removed", "modified", "metadata"]),
+  before: side.optional(),
+  after: side.optional(),
 });
 
 export const taskResults = {
@@ -45,7 +83,17 @@ export const taskResults = {
     warnings: count,
   }),
   copies: z.object({ copies: z.array(catalogueCopy).max(10_000), complete: z.boolean() }),
-  restore: z.object({ files: count, bytes: count, seconds, warnings: count }),
+  restore: z.object({
+    files: count,
+    bytes: count,
+    seconds,
+    warnings: count,
+    folders: count.optional(),
+    /** Were there already and stayed. */
+    skipped: count.optional(),
+    /** True: this is what would be written; nothing was. */
+    dryRun: z.boolean().optional(),
+  }),
   verify: z.object({
     objects: count,
     bytes: count,
@@ -63,6 +111,26 @@ export const taskResults = {
     replicated: z.array(copyId).max(10_000),
   }),
   browse: z.object({ entries: z.array(browsedEntry).max(1000), next: z.string().max(4096).optional() }),
+  search: z.object({
+    /** Those that were looked through, the newest first. */
+    copies: z.array(copyId).max(LOOKUP_COPIES_MAX),
+    found: z.array(foundPath).max(1000),
+    next: pathBytes.optional(),
+    /** False when the time was over: then not all copies were looked through to the end. */
+    complete: z.boolean(),
+  }),
+  versions: z.object({ versions: z.array(pathVersion).max(LOOKUP_COPIES_MAX) }),
+  compare: z.object({
+    differences: z.array(difference).max(1000),
+    next: pathBytes.optional(),
+    /** Of the first page alone: everything there is, and by the entries of the folder. */
+    counts: differenceCounts.optional(),
+    folders: z
+      .array(differenceCounts.extend({ name: z.string().max(4096), pathBytes: pathBytes.optional() }))
+      .max(1000)
+      .optional(),
+  }),
+  download: z.object({ files: count, bytes: count, seconds, warnings: count }),
 } as const satisfies Record<TaskKind, z.ZodType>;
 
 export type TaskResult<K extends TaskKind> = z.infer<(typeof taskResults)[K]>;

@@ -11,6 +11,16 @@ const path = z.string().min(1).max(4096);
 const paths = z.array(path).min(1).max(PATHS_MAX);
 const globs = z.array(z.string().min(1).max(4096)).max(PATHS_MAX);
 
+/** A path's bytes as base64url: what is not UTF-8 has no other name. */
+export const pathBytes = z
+  .string()
+  .max(8192)
+  .regex(/^[A-Za-z0-9_-]*$/u, "is not base64url");
+/** From the top of a copy; the empty path is the whole copy. `pathBytes` comes before `path`. */
+const copyPlace = { path: z.string().max(4096), pathBytes: pathBytes.optional() };
+export const LOOKUP_COPIES_MAX = 200;
+const lookupCopies = z.array(copyId).min(1).max(LOOKUP_COPIES_MAX);
+
 /** Where: a location as STORAGE of the command has it, without any credentials. */
 export const storageRef = z.object({ id: storageId, name: line(200), location: z.string().min(1).max(4096) });
 export type StorageRef = z.infer<typeof storageRef>;
@@ -66,7 +76,11 @@ export const restoreTask = z.object({
   /** Absent: every file goes back to where it was. */
   target: path.optional(),
   include: globs,
+  /** Whole paths as bytes, besides what `include` names. */
+  paths: z.array(pathBytes).max(PATHS_MAX).optional(),
   existing: z.enum(["skip", "overwrite", "keep-both"]),
+  /** Only counts. */
+  dryRun: z.boolean().optional(),
 });
 
 export const verifyTask = z.object({
@@ -110,10 +124,70 @@ export const browseTask = z.object({
   kind: z.literal("browse"),
   repository: repositoryRef,
   copy: copyId,
-  /** `""` is the root of the copy. */
-  path: z.string().max(4096),
+  ...copyPlace,
   after: z.string().max(4096).optional(),
   limit: z.int().min(1).max(1000),
+});
+
+/** By name, in copies of one repository. */
+export const searchTask = z.object({
+  ...common,
+  kind: z.literal("search"),
+  repository: repositoryRef,
+  /** The newest first: it says what a path is. */
+  copies: lookupCopies,
+  pattern: z.string().min(1).max(1000),
+  /** `glob`: as patterns of a selection. `text`: part of a name, whatever its case. */
+  match: z.enum(["glob", "text"]),
+  /** Only below this folder. */
+  ...copyPlace,
+  after: pathBytes.optional(),
+  limit: z.int().min(1).max(1000),
+  /** When this is over, the search answers what it has. */
+  secondsMax: z.int().min(1).max(3600),
+});
+
+/** One path through time. */
+export const versionsTask = z.object({
+  ...common,
+  kind: z.literal("versions"),
+  repository: repositoryRef,
+  /** The oldest first. */
+  copies: lookupCopies,
+  ...copyPlace,
+});
+
+export const compareTask = z.object({
+  ...common,
+  kind: z.literal("compare"),
+  repository: repositoryRef,
+  before: copyId,
+  after: copyId,
+  /** Only below this folder. */
+  ...copyPlace,
+  /** Differences behind this path. */
+  from: pathBytes.optional(),
+  limit: z.int().min(1).max(1000),
+});
+
+export const ARCHIVE_FORMS = ["zip", "tar"] as const;
+
+/** The agent sends the bytes to the service by an upload (docs/protocol.md, section 7). */
+export const downloadTask = z.object({
+  ...common,
+  kind: z.literal("download"),
+  repository: repositoryRef,
+  copy: copyId,
+  ...copyPlace,
+  /** What a folder becomes. */
+  archive: z.enum(ARCHIVE_FORMS),
+  /** Of a file: the first byte, and the one behind the last. */
+  range: z.object({ from: count, to: count.optional() }).optional(),
+  /** `https://HOST:PORT` of the process that waits for it. Absent: where the agent's channel goes. */
+  uploadTo: z
+    .url({ protocol: /^https$/u })
+    .max(400)
+    .optional(),
 });
 
 export const agentTask = z.discriminatedUnion("kind", [
@@ -126,6 +200,10 @@ export const agentTask = z.discriminatedUnion("kind", [
   cleanTask,
   replicateTask,
   browseTask,
+  searchTask,
+  versionsTask,
+  compareTask,
+  downloadTask,
 ]);
 export type AgentTask = z.infer<typeof agentTask>;
 export type TaskKind = AgentTask["kind"];
