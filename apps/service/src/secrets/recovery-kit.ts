@@ -22,6 +22,7 @@ import type { Actor } from "../http/route.ts";
 import { kitPublicKey, type PendingKit, pendingKitOf, sealSlot, type SlotRow } from "./unlock-slots.ts";
 import { openVaultBox } from "./vault-boxes.ts";
 import { vaultContext } from "./vault-context.ts";
+import type { VaultKeys } from "./vault-keys.ts";
 import { checkRecoveryKey, sealRecoveryHash } from "./vault-of-keys.ts";
 import { checkOpens, type VaultDependencies } from "./vault-slots.ts";
 
@@ -167,21 +168,31 @@ function sealCheck({ vault, randomness }: VaultDependencies, id: string, groups:
   return sealBox(vault.keys.root.bytes, context, Buffer.from(groups, "ascii"), randomness);
 }
 
+/** @throws AppError `ERR_VAULT_DAMAGED` when what a pending kit would put in use is not what the vault has sealed. */
+export function checkPendingKit(keys: VaultKeys, row: SlotRow): void {
+  const pending = pendingKitOf(row);
+  if (pending === undefined) return;
+  checkRecoveryKey(
+    keys,
+    Buffer.from(pending.publicKey, "base64"),
+    Buffer.from(pending.recoveryBox, "base64"),
+  );
+  openCheck(keys, row.id, pending).fill(0);
+}
+
+function openCheck(keys: VaultKeys, id: string, pending: PendingKit): Buffer {
+  const context = vaultContext("kit-check", keys.vaultId, id);
+  const box = Buffer.from(pending.checkBox, "base64");
+  return openVaultBox(keys.root.bytes, context, box, `The check of the recovery kit ${id}`);
+}
+
 function checkGroups(
   { vault }: VaultDependencies,
   id: string,
   pending: PendingKit,
   typed: readonly string[],
 ): void {
-  const context = vaultContext("kit-check", vault.vaultId, id);
-  using expected = new SecretBytes(
-    openVaultBox(
-      vault.keys.root.bytes,
-      context,
-      Buffer.from(pending.checkBox, "base64"),
-      `The check of the recovery kit ${id}`,
-    ),
-  );
+  using expected = new SecretBytes(openCheck(vault.keys, id, pending));
   const given = canonicalBase32(typed.join("").replaceAll(/[\s-]/gu, ""));
   if (given !== null && Buffer.from(given, "ascii").equals(expected.bytes)) return;
   throw new AppError("ERR_RECOVERY_KIT", "The groups are not those of the recovery kit.", {

@@ -31,6 +31,6 @@ export function vaultDamaged(what: string, reason: string): AppError {
   return new AppError("ERR_VAULT_DAMAGED", `${what} in the vault ${reason}.`, {
     subject: what,
     remedy:
-      "Put the database back from its backup; `holdfast admin verify-vault` names everything that is damaged.",
+      "Put the database back from its backup; `holdfast admin verify` names everything that is damaged.",
   });
 }

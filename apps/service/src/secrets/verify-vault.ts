@@ -6,8 +6,8 @@
 import { isAppError } from "@holdfast/kernel";
 import type { Db } from "../database/database.ts";
 import { checkTermBox } from "./keyring.ts";
+import { checkPendingKit } from "./recovery-kit.ts";
 import { provenVersion } from "./secret-values.ts";
-import { pendingKitOf } from "./unlock-slots.ts";
 import type { OpenedVault } from "./vault-of-keys.ts";
 import { nameOfValue, openValue, type ValueRow } from "./vault-values.ts";
 
@@ -144,7 +144,7 @@ async function verifyRepositories(db: Db, report: Report): Promise<void> {
 async function verifyWays(db: Db, vault: OpenedVault, report: Report): Promise<void> {
   await attempt(report, () => vault.recoveryPublicKey(db));
   const slots = await db.selectFrom("unlock_slots").selectAll().orderBy("id").execute();
-  for (const slot of slots) await attempt(report, () => pendingKitOf(slot));
+  for (const slot of slots) await attempt(report, () => checkPendingKit(vault.keys, slot));
   if (slots.length === 0) report("The unlock slots", "There is none: the vault could not be opened again.");
 }
 
