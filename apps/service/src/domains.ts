@@ -17,6 +17,7 @@ import { liveRoutes } from "./http/live.ts";
 import type { AnyRoute } from "./http/route.ts";
 import { repositoryRoutes } from "./maintenance/routes.ts";
 import { createTaskKinds } from "./operations/index.ts";
+import { notificationRoutes } from "./notifications/routes.ts";
 import { type Outbound, outboundOf } from "./outbound/outbound.ts";
 import { outboundRoutes } from "./outbound/routes.ts";
 import { planRoutes } from "./plans/routes.ts";
@@ -101,6 +102,7 @@ export function routesOf(domains: Domains): AnyRoute[] {
     ...lookupRoutes(domains),
     ...downloadRoutes(domains),
     ...outboundRoutes(domains),
+    ...notificationRoutes(domains),
     ...auditRoutes(domains),
     ...liveRoutes(domains),
   ];

@@ -20,6 +20,7 @@ import { attachUploads } from "./downloads/upload-server.ts";
 import { createDomains, type Domains, routesOf } from "./domains.ts";
 import { createLog, describeError, type Log } from "./http/log.ts";
 import { buildServer } from "./http/server.ts";
+import { startNotifier } from "./notifications/notifier.ts";
 import { startScheduler } from "./plans/scheduler.ts";
 import { openOrCreateVault } from "./secrets/create-vault.ts";
 import { finishRotation } from "./secrets/keyring.ts";
@@ -180,6 +181,7 @@ function lifecycle({ domains, dispatcher, tls, audit, failed, close }: Lives): P
       await addRecoverySlots(domains).catch(failed);
       await dispatcher.start();
       const scheduler = startScheduler(domains, failed);
+      const notifier = startNotifier(domains, failed);
       const timer = setInterval(() => {
         audit.checkpoint().catch(failed);
       }, CHECKPOINT_MS);
@@ -190,6 +192,7 @@ function lifecycle({ domains, dispatcher, tls, audit, failed, close }: Lives): P
         clearInterval(timer);
         clearInterval(sweeper);
         await scheduler.stop();
+        await notifier.stop();
       });
     },
     end: async () => {

@@ -14,6 +14,7 @@ export * from "./api/common.ts";
 export * from "./api/copies.ts";
 export * from "./api/lookups.ts";
 export * from "./api/devices.ts";
+export * from "./api/notifications.ts";
 export * from "./api/outbound.ts";
 export * from "./api/passkeys.ts";
 export * from "./api/plans.ts";

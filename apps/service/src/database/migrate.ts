@@ -9,6 +9,7 @@ import type { Database, Db } from "./database.ts";
 import { isUnreachable } from "./failures.ts";
 import { createTables } from "./migrations/0001-create-tables.ts";
 import { addSingleSignOn } from "./migrations/0002-single-sign-on.ts";
+import { addNotifications } from "./migrations/0003-notifications.ts";
 import { addLocksAndReplication } from "./migrations/0004-locks-and-replication.ts";
 import { addProposals } from "./migrations/0006-proposals.ts";
 import { addHistory } from "./migrations/0007-history.ts";
@@ -23,6 +24,7 @@ export interface ServiceMigration {
 export const MIGRATIONS: readonly ServiceMigration[] = [
   { name: "0001", up: createTables },
   { name: "0002", up: addSingleSignOn },
+  { name: "0003", up: addNotifications },
   { name: "0004", up: addLocksAndReplication },
   { name: "0006", up: addProposals },
   { name: "0007", up: addHistory },

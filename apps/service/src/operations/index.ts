@@ -4,6 +4,7 @@
  * @module
  */
 import type { Randomness } from "@holdfast/kernel";
+import { withNotifications } from "../notifications/task-events.ts";
 import { checkTaskTargets } from "../outbound/storage-targets.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { TaskKinds } from "../tasks/task-kinds.ts";
@@ -25,6 +26,8 @@ export function createTaskKinds(dependencies: TaskKindDependencies): TaskKinds {
     },
     grant: (db, task) => grantFor(db, dependencies, task),
     retryDelayMs: (db, task) => retryDelayOf(db, dependencies.randomness, task),
-    ended: (transaction, task, end) => taskEnded(dependencies, transaction, task, end),
+    ended: withNotifications(dependencies, (transaction, task, end) =>
+      taskEnded(dependencies, transaction, task, end),
+    ),
   };
 }

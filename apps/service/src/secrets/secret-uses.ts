@@ -25,6 +25,17 @@ export const usesByStorages: FindUses = async (db, secretId) => {
     .map(({ id, name }) => ({ kind: "storage", id, name }));
 };
 
+/** Channels of notifications that sign in, sign, or are reached with it. */
+export const usesByChannels: FindUses = async (db, secretId) => {
+  const rows = await db
+    .selectFrom("notification_channels")
+    .select(["id", "name"])
+    .where("secret_id", "=", secretId)
+    .orderBy("name")
+    .execute();
+  return rows.map((row) => ({ kind: "channel", ...row }));
+};
+
 /** Plans that encrypt with a key. */
 export const usesByPlans: FindUses = async (db, secretId) => {
   const rows = await db
@@ -52,7 +63,8 @@ export const usesByRepositories: FindUses = async (db, secretId) => {
   return rows.map((row) => ({ kind: "repository", ...row }));
 };
 
-export const USES_BY_DOMAINS: readonly FindUses[] = [usesByStorages, usesByPlans, usesByRepositories];
+export const USES_BY_DOMAINS: readonly FindUses[] = [
+  usesByChannels,usesByStorages, usesByPlans, usesByRepositories];
 
 export async function findUses(
   db: Db,
