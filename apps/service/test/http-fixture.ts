@@ -10,6 +10,7 @@ import { SESSION_COOKIE } from "../src/http/credentials.ts";
 import { createLog } from "../src/http/log.ts";
 import type { AnyRoute } from "../src/http/route.ts";
 import { buildServer, type ServerOptions } from "../src/http/server.ts";
+import { outboundOf } from "../src/outbound/outbound.ts";
 import type { OpenedVault } from "../src/secrets/vault-of-keys.ts";
 import { createAuthentication } from "../src/users/authentication.ts";
 import type { UserDependencies } from "../src/users/dependencies.ts";
@@ -105,7 +106,9 @@ export async function startTestServer(
     {
       version: "0.0.0",
       routes:
-        typeof routes === "function" ? await routes({ ...users, vault }) : [...userRoutes(users), ...routes],
+        typeof routes === "function"
+          ? await routes({ ...users, vault })
+          : [...userRoutes({ ...users, outbound: outboundOf(database) }), ...routes],
       ...options,
     },
   );

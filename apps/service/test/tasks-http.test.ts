@@ -9,6 +9,7 @@ import { startTestServer } from "./http-fixture.ts";
 import { parseEnrolmentCode } from "@holdfast/protocol";
 import { taskRoutes } from "../src/tasks/routes.ts";
 import { createTaskQueue } from "../src/tasks/task-queue.ts";
+import { outboundOf } from "../src/outbound/outbound.ts";
 import { userRoutes } from "../src/users/routes.ts";
 import { forEachDatabase } from "./databases.ts";
 import { scriptedKinds } from "./device-fixture.ts";
@@ -26,6 +27,7 @@ const allRoutes: AllRoutes = async (parts) => {
     authority,
     kinds,
     queue: createTaskQueue({ ...parts, kinds }),
+    outbound: outboundOf(parts.database),
   };
   return [...userRoutes(domains), ...deviceRoutes(domains), ...taskRoutes(domains)];
 };

@@ -25,6 +25,7 @@ export * from "./api/secrets.ts";
 export * from "./api/storages.ts";
 export * from "./api/tasks.ts";
 export * from "./api/session.ts";
+export * from "./api/single-sign-on.ts";
 export * from "./api/tokens.ts";
 export * from "./api/users.ts";
 export * from "./api/vault.ts";

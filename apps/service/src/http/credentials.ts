@@ -8,6 +8,8 @@ import type { FastifyRequest } from "fastify";
 import type { Actor } from "./route.ts";
 
 export const SESSION_COOKIE = "__Host-holdfast";
+/** While the browser is at a provider of single sign-on. */
+export const BROWSER_COOKIE = "__Host-holdfast-sign-in";
 
 export interface Credential {
   readonly kind: "session" | "token";
@@ -37,6 +39,11 @@ export function credentialOf(request: FastifyRequest): Credential | undefined {
   }
   const cookie = request.cookies[SESSION_COOKIE];
   return cookie === undefined || !TOKEN.test(cookie) ? undefined : { kind: "session", token: cookie };
+}
+
+export function browserTokenOf({ cookies }: FastifyRequest): string | undefined {
+  const token = cookies[BROWSER_COOKIE];
+  return token === undefined || !TOKEN.test(token) ? undefined : token;
 }
 
 export function signInNeeded(): AppError {

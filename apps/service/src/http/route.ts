@@ -45,6 +45,9 @@ export interface Call<P, Q, B> {
   readonly gone: AbortSignal;
   /** Sets or, without a value, removes the session's cookie. */
   readonly setSession: (token: string | undefined) => void;
+  /** Of the cookie that a browser has while it is at a provider of single sign-on. */
+  readonly browserToken: string | undefined;
+  readonly setBrowserToken: (token: string | undefined) => void;
 }
 
 export interface RouteDefinition<P = unknown, Q = unknown, B = unknown, A = unknown> {

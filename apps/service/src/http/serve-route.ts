@@ -11,7 +11,7 @@ import type { Database } from "../database/database.ts";
 import { type Admission, isStillAdmitted } from "./admit.ts";
 import { buildAnswer } from "./answer.ts";
 import { revisionNeeded, revisionOf } from "./conditions.ts";
-import { type Authentication, SESSION_COOKIE } from "./credentials.ts";
+import { type Authentication, BROWSER_COOKIE, browserTokenOf, SESSION_COOKIE } from "./credentials.ts";
 import { idempotencyKeyOf, runOnce, type StoredAnswer } from "./idempotency.ts";
 import { checkInput } from "./input.ts";
 import { statusOf } from "./openapi.ts";
@@ -47,7 +47,11 @@ export async function serveRoute(
     header: (name) => request.headers[name]?.toString(),
     gone: goneSignal(reply),
     setSession: (token) => {
-      setSession(reply, token);
+      setCookie(reply, SESSION_COOKIE, token);
+    },
+    browserToken: browserTokenOf(request),
+    setBrowserToken: (token) => {
+      setCookie(reply, BROWSER_COOKIE, token);
     },
   };
   if (definition.stream !== undefined) {
@@ -149,10 +153,10 @@ function refuseQuery(query: unknown): undefined {
 }
 
 /** Without `Max-Age`: the browser forgets it when it is closed, the database knows when it ends. */
-function setSession(reply: FastifyReply, token: string | undefined): void {
+function setCookie(reply: FastifyReply, name: string, token: string | undefined): void {
   const attributes = { path: "/", secure: true, httpOnly: true, sameSite: "strict" } as const;
-  if (token === undefined) reply.clearCookie(SESSION_COOKIE, attributes);
-  else reply.setCookie(SESSION_COOKIE, token, attributes);
+  if (token === undefined) reply.clearCookie(name, attributes);
+  else reply.setCookie(name, token, attributes);
 }
 
 async function send(reply: FastifyReply, { status, text, etag }: StoredAnswer): Promise<FastifyReply> {

@@ -63,8 +63,24 @@ export const usesByRepositories: FindUses = async (db, secretId) => {
   return rows.map((row) => ({ kind: "repository", ...row }));
 };
 
+/** Providers of single sign-on that know the service by a password. */
+export const usesByIdentityProviders: FindUses = async (db, secretId) => {
+  const rows = await db
+    .selectFrom("identity_providers")
+    .select(["id", "name"])
+    .where("secret_id", "=", secretId)
+    .orderBy("name")
+    .execute();
+  return rows.map((row) => ({ kind: "identity-provider", ...row }));
+};
+
 export const USES_BY_DOMAINS: readonly FindUses[] = [
-  usesByChannels,usesByStorages, usesByPlans, usesByRepositories];
+  usesByChannels,
+  usesByStorages,
+  usesByPlans,
+  usesByRepositories,
+  usesByIdentityProviders,
+];
 
 export async function findUses(
   db: Db,

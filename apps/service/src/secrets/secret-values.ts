@@ -88,7 +88,7 @@ export function sameValue(a: SecretBytes, b: SecretBytes): boolean {
  */
 export async function openCurrentValue(
   db: Db,
-  vault: Vault,
+  vault: Pick<Vault, "get" | "checkHead">,
   secret: Pick<SecretRow, "id" | "kind">,
 ): Promise<SecretBytes> {
   const version = await provenVersion(db, vault, secret);
@@ -103,7 +103,7 @@ export async function openCurrentValue(
  */
 export async function provenVersion(
   db: Db,
-  vault: Vault,
+  vault: Pick<Vault, "checkHead">,
   { id, kind }: Pick<SecretRow, "id" | "kind">,
 ): Promise<number> {
   // One statement: between two, somebody could store a new version.

@@ -9,8 +9,8 @@ export interface UserDependencies {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly randomness: Randomness;
-  /** Keeps second factors. */
-  readonly vault: Pick<Vault, "get" | "put">;
+  /** Keeps second factors, and client secrets of providers. */
+  readonly vault: Pick<Vault, "get" | "put" | "checkHead">;
   /** One for the process. */
   readonly passwords: PasswordWork;
 }

@@ -16,11 +16,14 @@ import { z } from "zod";
 import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
 import { accountRoutes } from "./account-routes.ts";
+import type { Outbound } from "../outbound/outbound.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import { passkeyRoutes } from "./passkey-routes.ts";
 import { removeSecondFactor } from "./second-factor.ts";
 import { showSession } from "./sessions.ts";
 import { setUp } from "./setup.ts";
+import { createIssuers } from "./single-sign-on/issuer.ts";
+import { singleSignOnRoutes } from "./single-sign-on/routes.ts";
 import { inSession, signIn, signOut } from "./sign-in.ts";
 import { findUser, hasAdministrator, rightsOf, showUser } from "./user-rows.ts";
 import { tokenHash } from "./tokens.ts";
@@ -28,8 +31,14 @@ import { changeUser, createUser, listUsers, resetPassword } from "./users.ts";
 
 const byId = z.object({ id: userId });
 
-export function userRoutes(dependencies: UserDependencies): AnyRoute[] {
+export interface UserRouteDependencies extends UserDependencies {
+  /** To providers of single sign-on. */
+  readonly outbound: Pick<Outbound, "fetch">;
+}
+
+export function userRoutes(dependencies: UserRouteDependencies): AnyRoute[] {
   return [
+    ...singleSignOnRoutes({ ...dependencies, issuers: createIssuers(dependencies) }),
     ...setupRoutes(dependencies),
     ...sessionRoutes(dependencies),
     ...passkeyRoutes(dependencies),

@@ -83,6 +83,19 @@ export async function actorOfSession(
   return { userId, name, role, rights: await rightsOf(db, { id: userId, role }), sessionId: id, address };
 }
 
+/** Undefined when there is no such session, it has ended, or its user is disabled. */
+export async function userOfSession(db: Db, id: string, now: number): Promise<UserRow | undefined> {
+  return db
+    .selectFrom("sessions")
+    .innerJoin("users", "users.id", "sessions.user_id")
+    .selectAll("users")
+    .where("sessions.id", "=", id)
+    .where("sessions.expires_at", ">", now)
+    .where("sessions.used_at", ">", now - SESSION_IDLE_MS)
+    .where("users.disabled", "=", 0)
+    .executeTakeFirst();
+}
+
 /** Ends one session, or all of a user but `except`. The rows stay for a while: see {@link wasHereLately}. */
 export async function endSessions(
   { clock }: { readonly clock: Clock },

@@ -130,7 +130,7 @@ async function keepAnAdministrator(transaction: Transaction, id: string): Promis
   });
 }
 
-/** Sets somebody else's password and ends all their sessions, API tokens and passkeys. @throws AppError `ERR_NOT_FOUND`, `ERR_PASSWORD_WEAK`. */
+/** Sets somebody else's password and ends all their sessions, API tokens, passkeys and links with providers. @throws AppError `ERR_NOT_FOUND`, `ERR_PASSWORD_WEAK`. */
 export async function resetPassword(
   dependencies: UserDependencies,
   actor: Actor,
@@ -161,4 +161,9 @@ export async function resetPassword(
 export async function removeOtherWaysIn(transaction: Transaction, userId: string): Promise<void> {
   await transaction.deleteFrom("api_tokens").where("user_id", "=", userId).execute();
   await transaction.deleteFrom("passkeys").where("user_id", "=", userId).execute();
+  await transaction
+    .deleteFrom("identities")
+    .where("user_id", "=", userId)
+    .where("origin", "=", "link")
+    .execute();
 }

@@ -1,0 +1,131 @@
+/**
+ * What administrators do with providers of single sign-on.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { findUses, USES_BY_DOMAINS } from "../src/secrets/secret-uses.ts";
+import { forEachDatabase } from "./databases.ts";
+import { assertProblem } from "./http-fixture.ts";
+import { type ProviderFixture, REDIRECT_URI, startProvider } from "./oidc-provider-fixture.ts";
+import { startSignOn, visitorOf } from "./users-single-sign-on-fixture.ts";
+
+let provider: ProviderFixture;
+
+before(async () => {
+  provider = await startProvider();
+  provider.people.set("1", { preferred_username: "Ann", email: "ann@example.com", email_verified: true });
+});
+
+after(async () => {
+  await provider[Symbol.asyncDispose]();
+});
+
+forEachDatabase("providers of single sign-on", (open) => {
+  test("an issuer is https, or on this machine", async () => {
+    await using database = await open();
+    await using fixture = await startSignOn(database, provider);
+    for (const issuer of [
+      "http://login.example.com",
+      "http://127.0.0.1.example.com",
+      "https://user:pw@login.example.com",
+      "https://login.example.com/?a=b",
+      "https://login.example.com/#a",
+      "https://login.example.com/.well-known/openid-configuration",
+      "javascript:alert(1)",
+      "file:///etc/passwd",
+      "no address",
+    ]) {
+      const reply = await fixture.server.send("POST", "/identity-providers", {
+        as: fixture.admin.token,
+        body: { name: "x", issuer, clientId: "c" },
+      });
+      assertProblem(reply, 422, "ERR_USAGE");
+    }
+  });
+
+  test("the test says whether the provider answers and knows the client", async () => {
+    await using database = await open();
+    await using fixture = await startSignOn(database, provider);
+    const { server, admin } = fixture;
+    const check = (id: string) => server.send("POST", `/identity-providers/${id}/test`, { as: admin.token });
+    const good = await check(await fixture.addProvider());
+    assert.deepEqual(good.body.problems, []);
+    assert.equal(good.body.ok, true);
+    assert.equal(good.body.signingKeys, 1);
+    const noSecret = await check(await fixture.addProvider({ name: "b", secret: null }));
+    assert.equal(noSecret.body.ok, false);
+    assert.match(noSecret.body.problems.join(" "), /invalid_client/u);
+    const nowhere = await check(await fixture.addProvider({ name: "c", issuer: "http://127.0.0.1:1" }));
+    assert.equal(nowhere.body.ok, false);
+    const other = await check(await fixture.addProvider({ name: "d", issuer: `${provider.issuer}/other` }));
+    assert.equal(other.body.ok, false);
+    const claims = await check(
+      await fixture.addProvider({ name: "e", groupsClaim: "nothing", scopes: ["odd"] }),
+    );
+    assert.equal(claims.body.problems.length, 2, JSON.stringify(claims.body));
+  });
+
+  test("the client secret is a password that shows where it is used, and cannot be deleted", async () => {
+    await using database = await open();
+    await using fixture = await startSignOn(database, provider);
+    const id = await fixture.addProvider();
+    assert.deepEqual(await findUses(database.db, USES_BY_DOMAINS, fixture.secretId), [
+      { kind: "identity-provider", id, name: "Example" },
+    ]);
+    const rows = await database.db.selectFrom("identity_providers").selectAll().execute();
+    assert.ok(!JSON.stringify(rows).includes("client secret"));
+    await database.db
+      .updateTable("secrets")
+      .set({ disabled: 1 })
+      .where("id", "=", fixture.secretId)
+      .execute();
+    const reply = await fixture.server.send("POST", "/session/single-sign-on", { body: { provider: id } });
+    assertProblem(reply, 409, "ERR_SECRET_DISABLED");
+  });
+
+  test("one that somebody needs to sign in is not removed", async () => {
+    await using database = await open();
+    await using fixture = await startSignOn(database, provider);
+    const { server, admin } = fixture;
+    const id = await fixture.addProvider();
+    const visitor = visitorOf(fixture);
+    const made = await visitor.signIn(id, "1");
+    const remove = () => server.send("DELETE", `/identity-providers/${id}`, { as: admin.token });
+    assertProblem(await remove(), 409, "ERR_IN_USE");
+    assertProblem(
+      await server.send("DELETE", `/identities/${id}`, { as: visitor.session }),
+      409,
+      "ERR_IN_USE",
+    );
+    const password = { password: "a new long password" };
+    const user = String(made.body.session.user.id);
+    await server.send("POST", `/users/${user}/password`, { as: admin.token, body: password });
+    assert.equal((await remove()).status, 204);
+    assertProblem(
+      await server.send("GET", `/identity-providers/${id}`, { as: admin.token }),
+      404,
+      "ERR_NOT_FOUND",
+    );
+  });
+
+  test("a change needs the revision that was seen, and keeps what it does not name", async () => {
+    await using database = await open();
+    await using fixture = await startSignOn(database, provider);
+    const { server, admin } = fixture;
+    const id = await fixture.addProvider({ emailDomains: ["example.com"] });
+    const change = (body: unknown, ifMatch?: string) =>
+      server.send("PATCH", `/identity-providers/${id}`, {
+        as: admin.token,
+        body,
+        headers: ifMatch === undefined ? {} : { "if-match": ifMatch },
+      });
+    assertProblem(await change({ name: "New" }), 428, "ERR_REVISION_NEEDED");
+    assertProblem(await change({ name: "New" }, '"7"'), 412, "ERR_CHANGED_MEANWHILE");
+    assertProblem(await change({ issuer: "https://other.example" }, '"1"'), 422, "ERR_INPUT");
+    const reply = await change({ name: "New" }, '"1"');
+    assert.deepEqual(
+      [reply.body.name, reply.body.emailDomains, reply.body.revision, reply.body.redirectUri],
+      ["New", ["example.com"], 2, REDIRECT_URI],
+    );
+  });
+});
