@@ -55,8 +55,8 @@ export interface Domains extends DomainPorts {
   readonly outbound: Outbound;
   readonly kinds: TaskKinds;
   readonly queue: TaskQueue;
-}
   readonly transfers: Transfers;
+}
 
 export function createDomains(ports: DomainPorts): Domains {
   // The end of a task makes others, and the queue ends tasks: each reaches the other only when it is at work.
@@ -98,9 +98,9 @@ export function routesOf(domains: Domains): AnyRoute[] {
     ...repositoryRoutes(domains),
     ...replicationRoutes(domains),
     ...copyRoutes(domains),
-    ...policyRoutes(domains),
     ...lookupRoutes(domains),
     ...downloadRoutes(domains),
+    ...policyRoutes(domains),
     ...outboundRoutes(domains),
     ...notificationRoutes(domains),
     ...auditRoutes(domains),

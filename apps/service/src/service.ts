@@ -44,9 +44,9 @@ export interface ServiceOptions {
   /** Made by the first start. */
   readonly unlockFile: string;
   readonly listen: ListenAddress;
-  /** URL, as `openDatabase` takes it. */
   /** `https://HOST:PORT` where agents reach this very process, when several share the database. Default: what it listens on. */
   readonly ownAddress?: string;
+  /** URL, as `openDatabase` takes it. */
   readonly database: string;
   /** For browsers. Default: the service issues itself a certificate. */
   readonly tls?: { readonly certificateFile: string; readonly keyFile: string };
@@ -89,8 +89,8 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   await parts.start();
   const token = await createSetupToken(parts.domains);
   const url = await listen(parts.server, options.listen);
-  const closing = opening.move();
   parts.domains.transfers.setOwnAddress(options.ownAddress ?? url);
+  const closing = opening.move();
   const { fingerprint256: authority } = new X509Certificate(parts.domains.authority.certificate);
   log.info("listening", { url, database: database.kind, authority });
   return {
@@ -154,8 +154,8 @@ async function putTogether({ database, vault, clock, log }: Ground, options: Ser
   );
   const server = await promise;
   dispatcher.attach(server);
-  return {
   attachUploads(server, { ...domains, db: database.db, failed });
+  return {
     domains,
     server,
     ...lifecycle({ domains, dispatcher, tls, audit, failed, close: () => app.close() }),

@@ -84,10 +84,6 @@ export async function serveRoute(
   return send(reply, answer);
 }
 
-function keepStream(
-  dependencies: RouteDependencies,
-  { right }: AnyRoute,
-  admission: Admission,
 function goneSignal({ raw }: FastifyReply): AbortSignal {
   const gone = new AbortController();
   raw.once("close", () => {
@@ -108,6 +104,10 @@ function isStreamAnswer(answer: unknown): answer is StreamAnswer {
   );
 }
 
+function keepStream(
+  dependencies: RouteDependencies,
+  { right }: AnyRoute,
+  admission: Admission,
   { ip }: FastifyRequest,
   stream: Readable,
 ): void {
