@@ -91,6 +91,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
       { flags: "--exclude GLOB", text: "leave out what the pattern names", many: true },
       { flags: "--exclude-file FILE", text: "leave out what the patterns in this file name", many: true },
       { flags: "--one-file-system", text: "do not enter other file systems" },
+      { flags: "--snapshot", text: "read from snapshots of the volumes (Windows, macOS): open files as well" },
       { flags: "--tag NAME", text: "mark the copy", many: true },
       { flags: "--host NAME", text: "name of the machine in the copy" },
       { flags: "--name NAME", text: "name of the copy" },

@@ -8,6 +8,7 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { posix } from "node:path";
 import process from "node:process";
+import { resolvePath } from "@holdfast/sources";
 
 const REPLACEMENT = "\u{fffd}";
 
@@ -20,13 +21,12 @@ export function argumentBytes(text: string): Buffer {
 
 /** The absolute path that an argument names, without `.`, `..` and a slash at the end. */
 export function argumentPath(text: string): Buffer {
-  // Latin-1 is one character a byte, and the path functions care for slashes and dots only.
-  const path = argumentBytes(text).toString("latin1");
-  return Buffer.from(posix.resolve(currentFolder().toString("latin1"), path), "latin1");
+  return resolvePath(currentFolder(), argumentBytes(text));
 }
 
 /** A path inside a copy: components, with or without a slash in front. */
 export function copyPath(text: string): Buffer {
+  // Latin-1 is one character a byte.
   const path = posix.normalize(`/${argumentBytes(text).toString("latin1")}`).replaceAll(/^\/+|\/+$/gu, "");
   return Buffer.from(path, "latin1");
 }

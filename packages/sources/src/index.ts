@@ -6,6 +6,7 @@ export type {
   BackupResult,
   BackupWarning,
 } from "./files-backup/request.ts";
+export { resolvePath } from "./platform/resolve-path.ts";
 export { takeEnvironmentSecret } from "./posix/environment-secret.ts";
 export { endedProcesses, ownProcess } from "./posix/process-identity.ts";
 export {

@@ -1,5 +1,5 @@
 /** `backup`: creates the repository if it is missing, then makes a copy. It gets no key that could read one. */
-import { posix } from "node:path";
+import { isAbsolute } from "node:path";
 import { AppError, isAppError } from "@holdfast/kernel";
 import type { CatalogueCopy, RepositoryRef, TaskOf } from "@holdfast/protocol";
 import {
@@ -9,9 +9,10 @@ import {
   type Repository,
   storePreparedObjects,
 } from "@holdfast/repository";
-import { backupFiles, type BackupResult, createSelection } from "@holdfast/sources";
+import { backupFiles, type BackupResult, createSelection, resolvePath } from "@holdfast/sources";
 import type { Storage } from "@holdfast/storage";
 import { withHooks } from "../hooks/with-hooks.ts";
+import type { PaceStep } from "../lease/pace.ts";
 import { version } from "../version.ts";
 import { boundedTexts } from "./bounded-results.ts";
 import { knownFields } from "./progress-fields.ts";
@@ -20,8 +21,8 @@ import { openTaskRepository, type TaskContext, type TaskRunner } from "./task-co
 export const backup: TaskRunner<"backup"> = (task, context) =>
   withHooks(task, context, async () => {
     const paths = task.paths.map(absolutePath);
-    const { bytesPerSecond } = task;
-    const use = { create: true, ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }) };
+    const pace = paceOf(task);
+    const use = { create: true, ...(pace === undefined ? {} : { pace }) };
     const storage = await context.openStorage(task.repository.storage, use);
     await createIfMissing(storage, task.repository, context);
     const repository = await openTaskRepository(context, storage, task.repository);
@@ -38,6 +39,11 @@ export const backup: TaskRunner<"backup"> = (task, context) =>
       warnings: result.warnings,
     };
   });
+
+function paceOf({ bandwidth, bytesPerSecond }: TaskOf<"backup">): readonly PaceStep[] | undefined {
+  if (bandwidth !== undefined) return bandwidth;
+  return bytesPerSecond === undefined ? undefined : [{ from: 0, bytesPerSecond }];
+}
 
 function makeCopy(
   repository: Repository,
@@ -106,11 +112,11 @@ function catalogueEntry(result: BackupResult, task: TaskOf<"backup">, { host }: 
 
 /** Normalized: `/srv/./data/` and `/srv/data` are the same source. @throws AppError `ERR_USAGE`. */
 function absolutePath(path: string): Buffer {
-  if (!path.startsWith("/") || path.includes("\0")) {
+  if (!isAbsolute(path) || path.includes("\0")) {
     throw new AppError("ERR_USAGE", `${path} is no absolute path of this device.`, {
       subject: path,
       remedy: "Change the paths of the plan.",
     });
   }
-  return Buffer.from(posix.resolve(path), "utf8");
+  return resolvePath(Buffer.from("/"), Buffer.from(path, "utf8"));
 }

@@ -1,7 +1,8 @@
 /** `holdfast backup`: makes a copy of files. It holds no key that could read one. */
 import { hostname } from "node:os";
+import { dirname } from "node:path";
 import { AppError } from "@holdfast/kernel";
-import { backupFiles, type BackupResult, createSelection } from "@holdfast/sources";
+import { backupFiles, type BackupResult, createSelection, freezeVolumes } from "@holdfast/sources";
 import { type CommandCall, EXIT, type Exit } from "../command-call.ts";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../output/quantity.ts";
 import { argumentPath } from "../raw-arguments.ts";
@@ -27,10 +28,18 @@ export async function run(call: CommandCall): Promise<Exit> {
   const workers = options.number("workers") ?? configuration.workers;
   const name = options.text("name");
   await using access = await accessRepository(call, ["write"]);
+  await using frozen = options.flag("snapshot")
+    ? await freezeVolumes(paths, {
+        stateDir: stateFolder(access.repository.ports.cacheDir),
+        onWarning: (warning) => output.warning(warning),
+        signal,
+      })
+    : undefined;
   const result = await backupFiles(access.repository, {
     paths,
     selection,
     oneFileSystem,
+    ...(frozen === undefined ? {} : { readFrom: frozen.readFrom }),
     host: options.text("host") ?? configuration.host ?? hostname(),
     tags: [...new Set([...configuration.tags, ...options.texts("tag")])],
     program: `holdfast ${version()}`,
@@ -47,6 +56,12 @@ export async function run(call: CommandCall): Promise<Exit> {
   for (const line of dryRun ? dryRunLines(result) : summaryLines(result)) output.text(line);
   output.summary({ ...result, ...(dryRun ? { dryRun } : {}) });
   return result.warnings > 0 ? EXIT.warnings : EXIT.done;
+}
+
+/** One for all repositories: each run removes what a killed one has left. */
+function stateFolder(cacheDir: string | undefined): string {
+  if (cacheDir === undefined) throw new Error("there is no folder for what must outlast this run");
+  return dirname(cacheDir);
 }
 
 function summaryLines(result: BackupResult): readonly string[] {

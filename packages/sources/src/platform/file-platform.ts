@@ -16,6 +16,8 @@ export interface PathRules {
   readonly toSystem: (path: string) => Buffer;
   /** A path of the system and what lies below it in a copy. */
   readonly below: (place: Buffer, path: string) => Buffer;
+  /** The absolute path that somebody in `folder` means by `path`, without `.`, `..` and a slash at the end. */
+  readonly resolve: (folder: Buffer, path: Buffer) => Buffer;
   /** A path that a person has given, for the system's calls. */
   readonly forCalls: (path: Buffer) => Buffer;
   /** As people read it. */

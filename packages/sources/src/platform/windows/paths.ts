@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { win32 } from "node:path";
 import type { PathRules } from "../file-platform.ts";
 
 const LONG = "\\\\?\\";
@@ -33,6 +34,8 @@ export const WINDOWS_PATHS: PathRules = {
       belowPath(place.toString("utf8"), Buffer.from(path, "latin1").toString("utf8").replaceAll("/", "\\")),
       "utf8",
     ),
+  resolve: (folder, path) =>
+    Buffer.from(win32.resolve(folder.toString("utf8"), path.toString("utf8")), "utf8"),
   forCalls: (path) => Buffer.from(toLongPath(toTreeText(path.toString("utf8"))), "utf8"),
   shown: (path) => shownPath(Buffer.from(path, "latin1").toString("utf8")),
   nameProblem: (name) => windowsNameProblem(Buffer.from(name).toString("utf8")),

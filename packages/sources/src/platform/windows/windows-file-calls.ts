@@ -44,6 +44,13 @@ export function createWindowsFileCalls(calls: WindowsCalls | undefined, reach = 
     removeXattr: () => 0,
     // There is no call for a whole file system that everybody may use.
     syncFileSystem: () => 0,
+    makeDirectory: (parent, name, mode) => {
+      const made = base.makeDirectory(parent, name, mode);
+      if (made >= 0 || made === -ERRNO.EEXIST) return made;
+      // The root of a drive answers that access is denied.
+      const present = stat(parent, name);
+      return typeof present !== "number" && present.kind === "directory" ? -ERRNO.EEXIST : made;
+    },
     rename: (parent, from, to) => {
       const renamed = base.rename(parent, from, to);
       if (renamed !== -ERRNO.EPERM && renamed !== -ERRNO.EACCES) return renamed;
