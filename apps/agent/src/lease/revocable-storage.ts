@@ -6,12 +6,13 @@
  */
 import { type AppError, type Clock, systemClock } from "@holdfast/kernel";
 import type { ByteRange, ObjectInfo, PutOptions, Storage, StorageCapabilities } from "@holdfast/storage";
+import { Pace, type PaceStep } from "./pace.ts";
 
 export interface RevocableOptions {
   /** Of the run: nothing waits for its turn any longer when it is aborted. */
   readonly signal?: AbortSignal;
-  /** What may be stored on average; no limit when undefined. */
-  readonly bytesPerSecond?: number | undefined;
+  /** How fast it may be stored; no limit when undefined. */
+  readonly pace?: readonly PaceStep[] | undefined;
   readonly clock?: Clock;
 }
 
@@ -25,13 +26,13 @@ export class RevocableStorage implements Storage {
   #reason: AppError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(storage: Storage, { signal, bytesPerSecond, clock = systemClock }: RevocableOptions = {}) {
+  constructor(storage: Storage, { signal, pace, clock = systemClock }: RevocableOptions = {}) {
     this.#storage = storage;
     this.#ended =
       signal === undefined ? this.#revoked.signal : AbortSignal.any([signal, this.#revoked.signal]);
     this.location = storage.location;
     this.capabilities = storage.capabilities;
-    this.#pace = bytesPerSecond === undefined ? undefined : new Pace(bytesPerSecond, clock);
+    this.#pace = pace === undefined ? undefined : new Pace(pace, clock);
   }
 
   /** From now on every call fails with this reason, and what is under way is given up. */
@@ -85,24 +86,5 @@ export class RevocableStorage implements Storage {
   #close(): Promise<void> {
     this.#closing ??= Promise.resolve(this.#storage[Symbol.asyncDispose]());
     return this.#closing;
-  }
-}
-
-/** Each transfer waits until those before it would have ended at this speed. */
-class Pace {
-  readonly #bytesPerMs: number;
-  readonly #clock: Clock;
-  #freeMs = 0;
-
-  constructor(bytesPerSecond: number, clock: Clock) {
-    this.#bytesPerMs = bytesPerSecond / 1000;
-    this.#clock = clock;
-  }
-
-  async wait(bytes: number, signal: AbortSignal): Promise<void> {
-    const now = this.#clock.monotonic();
-    const begin = Math.max(now, this.#freeMs);
-    this.#freeMs = begin + bytes / this.#bytesPerMs;
-    if (begin > now) await this.#clock.sleep(begin - now, signal);
   }
 }

@@ -97,17 +97,14 @@ function newContext(
 ): TaskContext {
   const { clock, platform, stateDir } = ports;
   const own = ownProcess();
-  const open = async (
-    ref: StorageRef,
-    { create = false, bytesPerSecond }: StorageUse = {},
-  ): Promise<Storage> => {
+  const open = async (ref: StorageRef, { create = false, pace }: StorageUse = {}): Promise<Storage> => {
     signal.throwIfAborted();
     const opened = await openStorage(ref.location, {
       create,
       credentials: leases.sourceOf(ref.id),
       onRefused: () => leases.refused(),
     });
-    const storage = new RevocableStorage(opened, { signal, bytesPerSecond, clock });
+    const storage = new RevocableStorage(opened, { signal, pace, clock });
     storages.push(storage);
     // Aborted while it was being opened: nobody would revoke it.
     if (signal.aborted) storage.revoke(asAppError(signal.reason));

@@ -15,12 +15,13 @@ import type {
 } from "@holdfast/protocol";
 import { type KeySet, openRepositoryWithKeys, type Repository } from "@holdfast/repository";
 import type { Storage } from "@holdfast/storage";
+import type { PaceStep } from "../lease/pace.ts";
 import type { RunWarning } from "../runs/event-text.ts";
 
 export interface StorageUse {
   readonly create?: boolean;
-  /** What may be stored on average. */
-  readonly bytesPerSecond?: number;
+  /** How fast it may be stored. */
+  readonly pace?: readonly PaceStep[];
 }
 
 export interface TaskContext {

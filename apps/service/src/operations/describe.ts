@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, type Clock, systemClock } from "@holdfast/kernel";
 import type { AgentTask, RepositoryRef } from "@holdfast/protocol";
 import type { Db } from "../database/database.ts";
+import { paceSteps } from "../plans/bandwidth.ts";
 import { findPlan, selectionOf } from "../plans/plan-rows.ts";
 import { findRepository, refOf } from "../repositories/repositories.ts";
 import { findStorage } from "../storages/storage-rows.ts";
@@ -14,7 +15,11 @@ import { taskInputs } from "./inputs.ts";
 import { proposedFor } from "./proposed.ts";
 
 /** @throws AppError `ERR_NOT_FOUND` when what the task is about was removed meanwhile. */
-export async function describeTask(db: Db, task: TaskRow): Promise<AgentTask> {
+export async function describeTask(
+  db: Db,
+  task: TaskRow,
+  clock: Pick<Clock, "now"> = systemClock,
+): Promise<AgentTask> {
   const common = { id: task.id, ...(await planOf(db, task)) };
   const input: unknown = JSON.parse(task.input);
   switch (task.kind) {
@@ -26,7 +31,7 @@ export async function describeTask(db: Db, task: TaskRow): Promise<AgentTask> {
       return { ...common, kind: task.kind, storage: { id, name, location } };
     }
     case "backup":
-      return { ...common, kind: task.kind, ...(await describeBackup(db, task)) };
+      return { ...common, kind: task.kind, ...(await describeBackup(db, task, clock.now())) };
     case "copies":
     case "clean":
       return { ...common, kind: task.kind, repository: await repositoryOf(db, task) };
@@ -98,14 +103,15 @@ export async function describeTask(db: Db, task: TaskRow): Promise<AgentTask> {
 
 type Fields<K extends AgentTask["kind"]> = Omit<Extract<AgentTask, { kind: K }>, "id" | "kind">;
 
-async function describeBackup(db: Db, task: TaskRow): Promise<Fields<"backup">> {
+async function describeBackup(db: Db, task: TaskRow, now: number): Promise<Fields<"backup">> {
   const plan = await findPlan(db, required(task, "plan_id"));
-  const { bytesPerSecond, before, after, ...selection } = selectionOf(plan);
+  const { bytesPerSecond, bandwidth, before, after, ...selection } = selectionOf(plan);
   return {
     repository: await repositoryOf(db, task),
     ...selection,
     name: plan.name,
     ...(bytesPerSecond === null ? {} : { bytesPerSecond }),
+    ...(bandwidth === null ? {} : { bandwidth: paceSteps(bandwidth, bytesPerSecond, now) }),
     ...(before === null ? {} : { before }),
     ...(after === null ? {} : { after }),
   };

@@ -19,6 +19,7 @@ const selection = newPlan
     tags: true,
     compression: true,
     bytesPerSecond: true,
+    bandwidth: true,
   })
   .extend({ before: hook.nullable(), after: hook.nullable() });
 export type PlanSelection = z.infer<typeof selection>;

@@ -22,6 +22,7 @@ import { findStorage } from "../storages/storage-rows.ts";
 import { checkRevision } from "../http/conditions.ts";
 import { cancelTasksOfPlan } from "../tasks/revocation.ts";
 import type { TaskQueue } from "../tasks/task-kinds.ts";
+import { checkBandwidth } from "./bandwidth.ts";
 import { encryptionOfPlan, findPlan, type PlanRow, retriesOf, showPlan } from "./plan-rows.ts";
 import { setDevices } from "./plan-times.ts";
 
@@ -39,6 +40,7 @@ export async function createPlan(
   const { database, audit, clock } = dependencies;
   if (given.encryption !== null) checkUse(actor);
   const schedule = given.schedule === null ? undefined : decodeSchedule(given.schedule);
+  checkBandwidth(given.bandwidth);
   await findStorage(database.db, given.storage);
   const insertRepository = await prepareFor(dependencies, {
     storageId: given.storage,
@@ -105,6 +107,7 @@ export async function changePlan(
     if (change.devices !== undefined) await checkDevices(transaction, change.devices);
     const shown = await showPlan(transaction, row);
     const wanted = newPlan.parse({ ...shown, ...givenFields(change), encryption });
+    checkBandwidth(wanted.bandwidth);
     await transaction
       .updateTable("plans")
       .set({
@@ -171,7 +174,7 @@ export async function deletePlan(
 function columnsOf(
   plan: Omit<NewPlan, "encryption">,
 ): Pick<PlanRow, "name" | "description" | "selection" | "schedule" | "retention" | "retries" | "enabled"> {
-  const { paths, exclude, oneFileSystem, tags, compression, bytesPerSecond, before, after } = plan;
+  const { paths, exclude, oneFileSystem, tags, compression, bytesPerSecond, bandwidth, before, after } = plan;
   return {
     name: plan.name,
     description: plan.description,
@@ -182,6 +185,7 @@ function columnsOf(
       tags,
       compression,
       bytesPerSecond,
+      bandwidth,
       before,
       after,
     }),

@@ -62,6 +62,11 @@ export const backupTask = z.object({
   name: line(200).optional(),
   compression: z.int().min(0).max(19),
   bytesPerSecond: z.int().positive().optional(),
+  /** Instead of `bytesPerSecond`: changes of the limit, each from its time on until the next; null: none. */
+  bandwidth: z
+    .array(z.object({ from: instant, bytesPerSecond: z.int().positive().nullable() }))
+    .max(2000)
+    .optional(),
   before: hook.optional(),
   after: hook.optional(),
 });

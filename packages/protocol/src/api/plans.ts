@@ -20,6 +20,8 @@ import {
 import { pageQuery } from "./common.ts";
 import { lockDays } from "./policies.ts";
 
+const WEEKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] as const;
+
 const paths = z.array(z.string().min(1).max(4096)).min(1).max(1000);
 const globs = z.array(z.string().min(1).max(4096)).max(1000);
 
@@ -38,6 +40,22 @@ export const retries = z.object({
     .max(24 * 3600),
 });
 
+/** Hours of the week with a limit of their own, or with none. As `AllowedHours` of packages/scheduling. */
+const bandwidthWindow = z.object({
+  weekdays: z.array(z.enum(WEEKDAYS)).min(1).max(7),
+  from: z.string().max(5),
+  to: z.string().max(5),
+  bytesPerSecond: z.int().positive().nullable(),
+});
+
+/** Limits by the time of the week; of windows that overlap the first counts. Outside of them `bytesPerSecond` of the plan does. */
+export const bandwidth = z.object({
+  /** IANA name; that of the plan's schedule where it has one. */
+  timeZone: z.string().max(100),
+  windows: z.array(bandwidthWindow).min(1).max(8),
+});
+export type Bandwidth = z.infer<typeof bandwidth>;
+
 const fields = {
   name: line(200).min(1),
   description: line(2000),
@@ -49,6 +67,7 @@ const fields = {
   storage: storageId,
   compression: z.int().min(0).max(19),
   bytesPerSecond: z.int().positive().nullable(),
+  bandwidth: bandwidth.nullable(),
   before: hook.nullable(),
   after: hook.nullable(),
   schedule: schedule.nullable(),
@@ -65,6 +84,7 @@ export const newPlan = z.object({
   tags: fields.tags.default([]),
   compression: fields.compression.default(3),
   bytesPerSecond: fields.bytesPerSecond.default(null),
+  bandwidth: fields.bandwidth.default(null),
   before: fields.before.default(null),
   after: fields.after.default(null),
   schedule: fields.schedule.default(null),
