@@ -21,10 +21,13 @@ export interface Scene {
   readonly ended: (task: unknown) => Promise<Readonly<Record<string, unknown>>>;
   /** Ends the service as a power cut does, or a kill. */
   readonly killService: () => Promise<void>;
+  /** As its administrator does. */
+  readonly stopService: () => Promise<void>;
   /** On the same address and data. */
   readonly restartService: () => Promise<void>;
   readonly killAgent: (name: string) => Promise<void>;
   readonly restartAgent: (name: string) => void;
+  readonly servicePid: () => number;
   /** What service and agents wrote to standard error so far. */
   readonly complaints: () => string;
 }
@@ -38,9 +41,22 @@ export interface Running {
 const TASK_TIMEOUT_MS = 60_000;
 const LOOK_MS = 100;
 
+/** How agents reach the service, where it is not by its own address. */
+export interface Approach {
+  /** Instead of the service's URL. */
+  readonly url?: (serviceUrl: string) => string;
+  /** Of the agents. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** @param more arguments of `serve`. */
-export async function startScene(context: TestContext, more: readonly string[] = []): Promise<Scene> {
+export async function startScene(
+  context: TestContext,
+  more: readonly string[] = [],
+  approach: Approach = {},
+): Promise<Scene> {
   const bench = newBench(context);
+  const { env = {} } = approach;
   const agents = new Map<string, Running>();
   const all: Running[] = [];
   let { running: service, listening } = await startServe(context, bench, "127.0.0.1:0", more);
@@ -52,7 +68,7 @@ export async function startScene(context: TestContext, more: readonly string[] =
   await api.ok("POST", "/setup", { token, ...ADMINISTRATOR });
   await api.ok("POST", "/session", ADMINISTRATOR);
   const restartAgent = (name: string): void => {
-    const running = start(context, bench, ["agent", "run", "--state", bench.path(`agent-${name}`)]);
+    const running = start(context, bench, ["agent", "run", "--state", bench.path(`agent-${name}`)], env);
     agents.set(name, running);
     all.push(running);
   };
@@ -62,6 +78,7 @@ export async function startScene(context: TestContext, more: readonly string[] =
     api,
     restartAgent,
     killService: () => kill(service.child),
+    stopService: () => stop(service.child),
     restartService: async () => {
       ({ running: service, listening } = await startServe(context, bench, new URL(url).host, more));
       all.push(service);
@@ -71,12 +88,26 @@ export async function startScene(context: TestContext, more: readonly string[] =
       const running = agents.get(name);
       if (running !== undefined) await kill(running.child);
     },
+    servicePid: () => {
+      assert(service.child.pid !== undefined);
+      return service.child.pid;
+    },
     complaints: () => all.map((one) => one.complaints()).join("\n"),
     addAgent: async (name) => {
       const { code } = await api.ok("POST", "/devices/enrolment-codes", {});
       const state = bench.path(`agent-${name}`);
-      const given = ["--service", url, "--code", String(code), "--name", name, "--state", state, "--json"];
-      const { stdout } = await bench.ok(["agent", "enroll", ...given]);
+      const given = [
+        "--service",
+        approach.url?.(url) ?? url,
+        "--code",
+        String(code),
+        "--name",
+        name,
+        "--state",
+        state,
+        "--json",
+      ];
+      const { stdout } = await bench.ok(["agent", "enroll", ...given], { env });
       const { device }: { device?: unknown } = JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}");
       restartAgent(name);
       return String(device);
@@ -85,7 +116,8 @@ export async function startScene(context: TestContext, more: readonly string[] =
   };
 }
 
-async function startServe(
+/** `serve` until it listens, with the data and the unlock file of the bench. */
+export async function startServe(
   context: TestContext,
   bench: Bench,
   address: string,
@@ -110,8 +142,13 @@ function objectOf(line: string): Readonly<Record<string, unknown>> {
   return { ...value };
 }
 
-function start(context: TestContext, bench: Bench, argumentsGiven: readonly string[]): Running {
-  const child = bench.start(argumentsGiven);
+export function start(
+  context: TestContext,
+  bench: Bench,
+  argumentsGiven: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Running {
+  const child = bench.start(argumentsGiven, { env });
   let complaints = "";
   child.stderr?.on("data", (piece: Buffer) => {
     complaints += piece.toString();
@@ -120,7 +157,7 @@ function start(context: TestContext, bench: Bench, argumentsGiven: readonly stri
   return { child, complaints: () => complaints };
 }
 
-async function kill(child: ChildProcess): Promise<void> {
+export async function kill(child: ChildProcess): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   child.once("exit", () => resolve());
   child.kill("SIGKILL");
@@ -137,7 +174,7 @@ async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-async function endedTask(api: ApiClient, id: string): Promise<Readonly<Record<string, unknown>>> {
+export async function endedTask(api: ApiClient, id: string): Promise<Readonly<Record<string, unknown>>> {
   const end = performance.now() + TASK_TIMEOUT_MS;
   for (;;) {
     const task = await api.ok("GET", `/tasks/${id}`);

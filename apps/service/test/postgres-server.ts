@@ -25,6 +25,10 @@ export interface PostgresServer extends AsyncDisposable {
   readonly url: (database: string) => string;
   /** Runs a statement on the database `postgres`. */
   readonly administer: (statement: string) => Promise<void>;
+  /** Ends it at once, as a crash would. */
+  readonly kill: () => Promise<void>;
+  /** On the same data. */
+  readonly start: () => Promise<void>;
 }
 
 export async function startPostgres(): Promise<PostgresServer> {
@@ -40,7 +44,8 @@ export async function startPostgres(): Promise<PostgresServer> {
     stdio: "pipe",
     cwd: folder,
   });
-  const child = startServer(join(bin, "postgres"), folder, data, account);
+  const begin = (): ChildProcess => startServer(join(bin, "postgres"), folder, data, account);
+  let child = begin();
   const killNow = (): void => void child.kill("SIGQUIT");
   process.once("exit", killNow);
   const url = (database: string): string =>
@@ -58,6 +63,25 @@ export async function startPostgres(): Promise<PostgresServer> {
   return {
     url,
     administer,
+    kill: async () => {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    },
+    start: async () => {
+      const endMs = performance.now() + START_TIMEOUT_MS;
+      for (;;) {
+        child = begin();
+        try {
+          await waitUntilReady(child, () => administer("select 1"), join(folder, LOG));
+          return;
+        } catch (error) {
+          // Its old processes have not noticed yet that they are alone.
+          if (performance.now() > endMs) throw error;
+          await sleep(100);
+        }
+      }
+    },
     [Symbol.asyncDispose]: async () => {
       process.off("exit", killNow);
       if (child.exitCode === null && child.signalCode === null) {
@@ -109,7 +133,7 @@ async function waitUntilReady(child: ChildProcess, probe: () => Promise<void>, l
       await probe();
       return;
     } catch (error) {
-      if (child.exitCode !== null || performance.now() > endMs) {
+      if (child.exitCode !== null || child.signalCode !== null || performance.now() > endMs) {
         throw new Error(`PostgreSQL did not start: ${await readFile(log, "utf8").catch(() => "")}`, {
           cause: error,
         });
