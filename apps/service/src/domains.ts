@@ -13,6 +13,7 @@ import type { Database } from "./database/database.ts";
 import { deviceRoutes } from "./devices/routes.ts";
 import { downloadRoutes } from "./downloads/routes.ts";
 import { createTransfers, type Transfers } from "./downloads/transfers.ts";
+import { housekeepingRoutes } from "./housekeeping/routes.ts";
 import { liveRoutes } from "./http/live.ts";
 import type { AnyRoute } from "./http/route.ts";
 import { repositoryRoutes } from "./maintenance/routes.ts";
@@ -101,6 +102,7 @@ export function routesOf(domains: Domains): AnyRoute[] {
     ...lookupRoutes(domains),
     ...downloadRoutes(domains),
     ...policyRoutes(domains),
+    ...housekeepingRoutes(domains),
     ...outboundRoutes(domains),
     ...notificationRoutes(domains),
     ...auditRoutes(domains),

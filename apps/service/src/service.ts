@@ -18,8 +18,11 @@ import { registerAgentRoutes } from "./devices/agent-routes.ts";
 import { adoptWorker, createWorkerCode } from "./devices/own-worker.ts";
 import { attachUploads } from "./downloads/upload-server.ts";
 import { createDomains, type Domains, routesOf } from "./domains.ts";
+import { timeDatabase } from "./http/database-time.ts";
 import { createLog, describeError, type Log } from "./http/log.ts";
 import { buildServer } from "./http/server.ts";
+import { createServiceMetrics, type ServiceMetrics } from "./http/service-metrics.ts";
+import { startHousekeeper } from "./housekeeping/housekeeper.ts";
 import { startNotifier } from "./notifications/notifier.ts";
 import { startScheduler } from "./plans/scheduler.ts";
 import { openOrCreateVault } from "./secrets/create-vault.ts";
@@ -82,9 +85,12 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const log = createLog(clock, (line) => options.log(line.trimEnd()));
   await mkdir(options.dataFolder, { recursive: true, mode: 0o700 });
   await using opening = new AsyncDisposableStack();
-  const database = opening.use(await openDatabase(options.database));
+  const opened = opening.use(await openDatabase(options.database));
+  const metrics = createServiceMetrics();
+  opening.defer(metrics.stop);
+  const database = timeDatabase(opened, metrics.queried);
   const vault = opening.use(await openVaultOf(database, clock, options));
-  const parts = await putTogether({ database, vault, clock, log }, options);
+  const parts = await putTogether({ database, vault, clock, log, metrics }, options);
   opening.defer(() => parts.end());
   await parts.start();
   const token = await createSetupToken(parts.domains);
@@ -107,6 +113,7 @@ interface Ground {
   readonly vault: OpenedVault;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: ServiceMetrics;
 }
 
 interface Parts {
@@ -116,7 +123,10 @@ interface Parts {
   readonly end: () => Promise<void>;
 }
 
-async function putTogether({ database, vault, clock, log }: Ground, options: ServiceOptions): Promise<Parts> {
+async function putTogether(
+  { database, vault, clock, log, metrics }: Ground,
+  options: ServiceOptions,
+): Promise<Parts> {
   const ports = { database, vault, clock, randomness: systemRandomness };
   const audit = createAuditLog({
     ...ports,
@@ -136,11 +146,11 @@ async function putTogether({ database, vault, clock, log }: Ground, options: Ser
     passwords: createPasswordWork(systemRandomness),
   });
   const failed = (error: unknown): void => log.error("unforeseen", describeError(error));
-  const dispatcher = createDispatcher({ ...domains, failed });
+  const dispatcher = createDispatcher({ ...domains, failed, handedOut: metrics.handedOut });
   const tls = await prepareTls({ authority, clock, browser: await browserSide(options) });
   const { promise, resolve } = Promise.withResolvers<Server>();
   const app = await buildServer(
-    { database, clock, log, authentication: createAuthentication(domains) },
+    { database, clock, log, authentication: createAuthentication(domains), measured: metrics.collect },
     {
       routes: routesOf(domains),
       version: options.version,
@@ -158,7 +168,7 @@ async function putTogether({ database, vault, clock, log }: Ground, options: Ser
   return {
     domains,
     server,
-    ...lifecycle({ domains, dispatcher, tls, audit, failed, close: () => app.close() }),
+    ...lifecycle({ domains, dispatcher, tls, audit, failed, metrics, close: () => app.close() }),
   };
 }
 
@@ -168,10 +178,19 @@ interface Lives {
   readonly tls: TlsPort;
   readonly audit: WrittenAuditLog;
   readonly failed: (error: unknown) => void;
+  readonly metrics: ServiceMetrics;
   readonly close: () => PromiseLike<void>;
 }
 
-function lifecycle({ domains, dispatcher, tls, audit, failed, close }: Lives): Pick<Parts, "start" | "end"> {
+function lifecycle({
+  domains,
+  dispatcher,
+  tls,
+  audit,
+  failed,
+  metrics,
+  close,
+}: Lives): Pick<Parts, "start" | "end"> {
   const endings: (() => Promise<void>)[] = [];
   return {
     start: async () => {
@@ -180,7 +199,11 @@ function lifecycle({ domains, dispatcher, tls, audit, failed, close }: Lives): P
       await finishRotation(domains).catch(failed);
       await addRecoverySlots(domains).catch(failed);
       await dispatcher.start();
-      const scheduler = startScheduler(domains, failed);
+      const scheduler = startScheduler({ ...domains, scheduled: metrics.scheduled }, failed);
+      const housekeeper = startHousekeeper(
+        { ...domains, deleted: metrics.deleted, finished: metrics.keptHouse },
+        failed,
+      );
       const notifier = startNotifier(domains, failed);
       const timer = setInterval(() => {
         audit.checkpoint().catch(failed);
@@ -192,6 +215,7 @@ function lifecycle({ domains, dispatcher, tls, audit, failed, close }: Lives): P
         clearInterval(timer);
         clearInterval(sweeper);
         await scheduler.stop();
+        await housekeeper.stop();
         await notifier.stop();
       });
     },

@@ -101,7 +101,7 @@ async function insertPlan({ db }: Database): Promise<void> {
     .execute();
   await db
     .insertInto("plan_devices")
-    .values({ plan_id: "plan", device_id: "dev", added_at: 1, last_fired_at: 1 })
+    .values({ plan_id: "plan", device_id: "dev", added_at: 1, last_fired_at: 1, last_success_at: 7000 })
     .execute();
 }
 

@@ -123,6 +123,8 @@ export const RIGHTS_OF_OPERATIONS: Readonly<Record<string, Right | "public" | "s
   readInstantAccessPolicy: "copies.read",
   setInstantAccessPolicy: "service.operate",
   readInstantAccess: "copies.read",
+  readHistoryPolicy: "tasks.read",
+  setHistoryPolicy: "service.operate",
   readRetentionLockPolicy: "plans.read",
   setRetentionLockPolicy: "service.operate",
   withdrawRetentionLockPolicyChange: "plans.edit",

@@ -18,6 +18,7 @@ export * from "./api/notifications.ts";
 export * from "./api/outbound.ts";
 export * from "./api/passkeys.ts";
 export * from "./api/plans.ts";
+export * from "./api/history.ts";
 export * from "./api/policies.ts";
 export * from "./api/replications.ts";
 export * from "./api/repositories.ts";

@@ -48,6 +48,7 @@ function openFile(path: string): DatabaseSync {
   // busy_timeout: SQLite would stop the whole process while it waits; the dialect does it without.
   // recursive_triggers: without it, `insert or replace` deletes rows behind the back of the triggers.
   database.exec(`
+    PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA recursive_triggers = ON;

@@ -48,19 +48,58 @@ export function createRequestMetrics(version: string): RequestMetrics {
   };
 }
 
-export async function collectFromDatabase(
-  { db }: Database,
-  clock: Pick<Clock, "now">,
-): Promise<readonly MetricFamily[]> {
-  return [
-    gauge("holdfast_tasks", "Tasks by state.", await tasksByState(db)),
-    gauge("holdfast_devices", "Devices by whether they are connected.", await devices(db, clock.now())),
-    gauge(
-      "holdfast_plan_last_success_timestamp_seconds",
-      "End of the last backup of a plan and device that succeeded, since 1970.",
-      await lastSuccesses(db),
-    ),
+/** What counts the whole history is so old at most. */
+const REMEMBERED_MS = 60_000;
+
+export interface DatabaseMetrics {
+  readonly collect: () => Promise<readonly MetricFamily[]>;
+}
+
+export function createDatabaseMetrics({ db }: Database, clock: Pick<Clock, "now">): DatabaseMetrics {
+  const history = remembered(clock, async () => [
+    gauge("holdfast_tasks", "Tasks by state, a minute old at most.", await tasksByState(db)),
     ...(await copies(db)),
+  ]);
+  return {
+    collect: async () => [
+      ...(await history()),
+      ...(await queue(db, clock.now())),
+      gauge("holdfast_devices", "Devices by whether they are connected.", await devices(db, clock.now())),
+      gauge(
+        "holdfast_plan_last_success_timestamp_seconds",
+        "End of the last backup of a plan and device that succeeded, since 1970; those that are the longest ago.",
+        await lastSuccesses(db),
+      ),
+    ],
+  };
+}
+
+/** Looks that come at the same time share one. */
+function remembered<T>(clock: Pick<Clock, "now">, look: () => Promise<T>): () => Promise<T> {
+  let last: { readonly at: number; readonly value: Promise<T> } | undefined;
+  return async () => {
+    const now = clock.now();
+    if (last !== undefined && Math.abs(now - last.at) < REMEMBERED_MS) return last.value;
+    const value = look();
+    last = { at: now, value };
+    value.catch(() => {
+      last = undefined;
+    });
+    return value;
+  };
+}
+
+async function queue(db: Db, now: number): Promise<readonly MetricFamily[]> {
+  const row = await db
+    .selectFrom("tasks")
+    .select(({ fn }) => [fn.countAll<number>().as("count"), fn.min<number | null>("not_before").as("oldest")])
+    .where("state", "=", "queued")
+    .where("not_before", "<=", now)
+    .executeTakeFirstOrThrow();
+  const age = row.oldest === null ? 0 : (now - row.oldest) / 1000;
+  return [
+    gauge("holdfast_queue_tasks", "Tasks that could be given out now.", [{ value: row.count }]),
+    gauge("holdfast_queue_oldest_seconds", "How long the first of them has waited.", [{ value: age }]),
   ];
 }
 
@@ -90,41 +129,38 @@ async function devices(db: Db, now: number): Promise<Samples> {
   return Object.entries(count).map(([state, value]) => ({ labels: { state }, value }));
 }
 
+/** A monitoring system should not keep a series for each of ten thousand plans: who is late is among these. */
+const PLANS_MAX = 1000;
+
 async function lastSuccesses(db: Db): Promise<Samples> {
   const rows = await db
     .selectFrom("plan_devices")
     .innerJoin("plans", "plans.id", "plan_devices.plan_id")
-    .innerJoin("tasks", (join) =>
-      join
-        .onRef("tasks.plan_id", "=", "plan_devices.plan_id")
-        .onRef("tasks.device_id", "=", "plan_devices.device_id"),
-    )
-    .select(({ fn }) => [
-      "plans.name",
-      "plan_devices.device_id",
-      fn.max<number>("tasks.ended_at").as("ended"),
-    ])
-    .where("tasks.kind", "=", "backup")
-    .where("tasks.state", "in", ["succeeded", "warnings"])
-    .groupBy(["plans.name", "plan_devices.device_id"])
-    .orderBy("plans.name")
+    .select(["plans.name", "plan_devices.device_id", "plan_devices.last_success_at"])
+    .where("plan_devices.last_success_at", "is not", null)
+    .orderBy("plan_devices.last_success_at")
+    .limit(PLANS_MAX)
     .execute();
-  return rows.map(({ name, device_id: device, ended }) => ({
-    labels: { plan: name, device } satisfies Labels,
-    value: ended / 1000,
-  }));
+  return rows
+    .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+    .map(({ name, device_id: device, last_success_at: ended }) => ({
+      labels: { plan: name, device } satisfies Labels,
+      value: (ended ?? 0) / 1000,
+    }));
 }
 
 async function copies(db: Db): Promise<readonly MetricFamily[]> {
-  const row = await db
+  // By repository, as an index has them that holds both.
+  const rows = await db
     .selectFrom("copies")
     .select(({ fn }) => [fn.countAll<number>().as("count"), fn.sum<number | null>("stored").as("stored")])
     .where("forgotten_at", "is", null)
-    .executeTakeFirstOrThrow();
+    .groupBy("repository_id")
+    .execute();
+  const count = rows.reduce((sum, row) => sum + row.count, 0);
+  const stored = rows.reduce((sum, row) => sum + (row.stored ?? 0), 0);
   return [
-    gauge("holdfast_copies", "Copies in the catalogue.", [{ value: row.count }]),
-    gauge("holdfast_copies_stored_bytes", "What copies have added to storages.", [
-      { value: row.stored ?? 0 },
-    ]),
+    gauge("holdfast_copies", "Copies in the catalogue, a minute old at most.", [{ value: count }]),
+    gauge("holdfast_copies_stored_bytes", "What copies have added to storages.", [{ value: stored }]),
   ];
 }

@@ -16,8 +16,8 @@ import { type Admission, admit, type Gate } from "./admit.ts";
 import type { Authentication } from "./credentials.ts";
 import { serveDocumentation } from "./documentation.ts";
 import type { Log } from "./log.ts";
-import { formatMetrics, METRICS_TYPE } from "./exposition.ts";
-import { collectFromDatabase, createRequestMetrics, type RequestMetrics } from "./metrics.ts";
+import { formatMetrics, METRICS_TYPE, type MetricFamily } from "./exposition.ts";
+import { createDatabaseMetrics, createRequestMetrics, type RequestMetrics } from "./metrics.ts";
 import { describeApi } from "./openapi.ts";
 import { API_PREFIX, pathParameters } from "./paths.ts";
 import { notFound, PROBLEM_TYPE, problemOf } from "./problems.ts";
@@ -37,6 +37,8 @@ export interface ServerDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly authentication: Authentication;
+  /** Besides requests and the database's: added to `/metrics`. */
+  readonly measured?: () => readonly MetricFamily[];
 }
 
 export interface ServerOptions {
@@ -132,16 +134,17 @@ function createGate({ authentication, clock }: ServerDependencies, options: Serv
 
 function addMetrics(
   app: FastifyInstance,
-  { database, clock }: ServerDependencies,
+  { database, clock, measured = () => [] }: ServerDependencies,
   metrics: RequestMetrics,
   gate: Gate,
 ): void {
+  const databaseMetrics = createDatabaseMetrics(database, clock);
   app.get("/metrics", {
     onRequest: async (request) => {
       admissions.set(request, await admit(gate, "service.operate", request));
     },
     handler: async (_request, reply) => {
-      const families = [...metrics.collect(), ...(await collectFromDatabase(database, clock))];
+      const families = [...metrics.collect(), ...measured(), ...(await databaseMetrics.collect())];
       return reply.type(METRICS_TYPE).send(formatMetrics(families));
     },
   });

@@ -16,6 +16,8 @@ export interface RunDependencies {
   readonly audit: AuditLog;
   readonly queue: TaskQueue;
   readonly clock: Clock;
+  /** Told how long after its planned start a run became a task. */
+  readonly scheduled?: (lateMs: number) => void;
 }
 
 /**
@@ -58,10 +60,8 @@ export async function runPlan(
  * @param availableSince since when this service has been there: missed runs are spread from then on.
  * @returns how many were started.
  */
-export async function runDuePlans(
-  { database, queue, clock }: RunDependencies,
-  availableSince: number,
-): Promise<number> {
+export async function runDuePlans(dependencies: RunDependencies, availableSince: number): Promise<number> {
+  const { database, clock } = dependencies;
   const now = clock.now();
   const due = await database.db
     .selectFrom("plan_devices")
@@ -74,19 +74,53 @@ export async function runDuePlans(
     ])
     .where("plans.enabled", "=", 1)
     .where("next_start_at", "<=", now)
+    .orderBy("next_start_at")
     .limit(DUE_MAX)
     .execute();
   let started = 0;
-  for (const entry of due) {
-    const done = await database.transaction((transaction) =>
-      startDue(transaction, queue, { ...entry, now, availableSince }),
-    );
-    if (done) started += 1;
+  const failures: unknown[] = [];
+  for (let first = 0; first < due.length; first += TOGETHER) {
+    const entries = due.slice(first, first + TOGETHER).map((entry) => ({ ...entry, now, availableSince }));
+    const done = await startTogether(dependencies, entries, failures);
+    if (done > 0) await database.notify("tasks");
+    started += done;
   }
-  if (started > 0) await database.notify("tasks");
+  if (failures.length > 0) throw new AggregateError(failures, "some plans could not be started");
   return started;
 }
 
+/** In one transaction; when something is wrong with one of them, each by itself. @returns how many were started. */
+async function startTogether(
+  { database, queue, clock, scheduled }: RunDependencies,
+  entries: readonly DueEntry[],
+  failures: unknown[],
+): Promise<number> {
+  const start = async (some: readonly DueEntry[]): Promise<number> => {
+    const started = await database.transaction(async (transaction) => {
+      const done: DueEntry[] = [];
+      for (const entry of some) if (await startDue(transaction, queue, entry)) done.push(entry);
+      return done;
+    });
+    for (const { startAt } of started) scheduled?.(clock.now() - (startAt ?? clock.now()));
+    return started.length;
+  };
+  try {
+    return await start(entries);
+  } catch {
+    let count = 0;
+    for (const entry of entries) {
+      try {
+        count += await start([entry]);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    return count;
+  }
+}
+
+/** So many share one transaction, whose end is what takes the time. */
+const TOGETHER = 20;
 /** What one look starts; the rest is due at the next. */
 const DUE_MAX = 500;
 

@@ -35,6 +35,8 @@ export interface DispatcherDependencies {
   readonly randomness: Randomness;
   /** Told what nobody foresaw; the work goes on. */
   readonly failed: (error: unknown) => void;
+  /** See `GiveOutDependencies`. */
+  readonly handedOut?: (waitMs: number) => void;
   /** How often the clock is looked at. Default: 1 s; tests set 0 and call {@link Dispatcher.tick}. */
   readonly tickMs?: number;
 }

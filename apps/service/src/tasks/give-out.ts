@@ -34,6 +34,8 @@ export interface GiveOutDependencies extends EndDependencies {
   readonly randomness: Randomness;
   /** Of this process. */
   readonly processId: string;
+  /** Told how long a task waited from when it could be given out. */
+  readonly handedOut?: (waitMs: number) => void;
 }
 
 export interface GivenRun {
@@ -78,7 +80,9 @@ export async function giveOutTo(dependencies: GiveOutDependencies, deviceId: str
     if (free <= 0) continue;
     for (const task of await nextTasks(dependencies, deviceId, name, free)) {
       const run = await giveOut(dependencies, task);
-      if (run !== undefined) given.push(run);
+      if (run === undefined) continue;
+      given.push(run);
+      dependencies.handedOut?.(dependencies.clock.now() - task.not_before);
     }
   }
   return given;
