@@ -54,15 +54,13 @@ async function startMail(
       else callback();
     },
     onData: (stream, session, callback) => {
-      textOf(stream).then(
-        (raw) => {
-          const to = session.envelope.rcptTo.map(({ address }) => address);
-          mails.push({ secure: session.secure, to, raw });
-          callback();
-          return undefined;
-        },
-        (error: unknown) => callback(error instanceof Error ? error : new Error("lost")),
-      );
+      const take = async (): Promise<void> => {
+        const raw = await textOf(stream);
+        const to = session.envelope.rcptTo.map(({ address }) => address);
+        mails.push({ secure: session.secure, to, raw });
+        callback();
+      };
+      take().catch((error: unknown) => server.emit("error", error));
     },
     ...options,
   });
