@@ -26,6 +26,7 @@ import { policyRoutes } from "./policies/routes.ts";
 import { replicationRoutes } from "./repositories/replication-routes.ts";
 import type { OwnPasswordDependencies } from "./secrets/own-password.ts";
 import { secretRoutes } from "./secrets/routes.ts";
+import { createStrengthThread } from "./secrets/strength/strength-thread.ts";
 import { USES_BY_DOMAINS } from "./secrets/secret-uses.ts";
 import type { OpenedVault } from "./secrets/vault-of-keys.ts";
 import { vaultRoutes } from "./secrets/vault-routes.ts";
@@ -81,17 +82,20 @@ export function routesOf(domains: Domains): AnyRoute[] {
     ...domains,
     requireOwnPassword: (actor, password, what) => requireOwnPassword(domains, actor, password, what),
   };
+  // Starts nothing before it is asked.
+  const estimate = createStrengthThread();
   return [
     ...userRoutes(domains),
     ...secretRoutes({
       ...domains,
       ...ownPassword,
       findUses: USES_BY_DOMAINS,
+      estimate,
       placeTests: { storage: createStorageProposalTest(domains.queue) },
       endLeases: (transaction, id) =>
         cancelTasksWithSecret(domains.queue, transaction, id, "A secret that it was given was disabled."),
     }),
-    ...vaultRoutes({ ...domains, ...ownPassword }),
+    ...vaultRoutes({ ...domains, ...ownPassword, estimate }),
     ...storageRoutes(domains),
     ...deviceRoutes(domains),
     ...planRoutes(domains),

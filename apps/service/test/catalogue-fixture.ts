@@ -18,6 +18,7 @@ export interface Catalogue extends AsyncDisposable {
   readonly audit: AuditLog;
   readonly queue: TaskQueue;
   readonly randomness: typeof PORTS.randomness;
+  readonly passphraseCost: typeof PORTS.passphraseCost;
   readonly actor: Actor;
   readonly audited: readonly AuditEntry[];
   readonly queued: readonly NewTask[];
@@ -39,6 +40,7 @@ export async function catalogue(database: Database): Promise<Catalogue> {
     vault,
     clock,
     randomness: PORTS.randomness,
+    passphraseCost: PORTS.passphraseCost,
     audited,
     queued,
     cancelled,

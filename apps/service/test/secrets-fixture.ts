@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { AppError, newId, systemRandomness } from "@holdfast/kernel";
-import { newSecret, type SecretView } from "@holdfast/protocol";
+import { type CreatedSecret, newSecret, type SecretView } from "@holdfast/protocol";
 import { createAuditLog } from "../src/audit/audit-log.ts";
 import type { Actor } from "../src/http/route.ts";
 import type { OwnPasswordDependencies } from "../src/secrets/own-password.ts";
@@ -60,6 +60,7 @@ export async function fixtureOf(
   const dependencies: Dependencies = {
     ...ports,
     queue,
+    estimate: async () => ({ guessesLog10: 20, score: 4, warning: null, suggestions: [] }),
     placeTests: { storage: createStorageProposalTest(queue) },
     findUses: USES_BY_DOMAINS,
     requireOwnPassword: (actor, password, what) =>
@@ -74,7 +75,10 @@ export async function fixtureOf(
   return { base, dependencies, kinds, clock, [Symbol.asyncDispose]: () => base[Symbol.asyncDispose]() };
 }
 
-export function create({ dependencies }: Fixture, change: Record<string, unknown> = {}): Promise<SecretView> {
+export function create(
+  { dependencies }: Fixture,
+  change: Record<string, unknown> = {},
+): Promise<CreatedSecret> {
   const given = { kind: "password", name: "NAS", value: VALUE, confirmation: VALUE, ...change };
   return createSecret(dependencies, ACTOR, newSecret.parse(given));
 }

@@ -164,6 +164,7 @@ forEachDatabase("values of secrets", (open) => {
       ["GET", "/secrets/:id/uses", "secrets.list"],
       ["GET", "/secrets/:id/exposures", "secrets.list"],
       ["GET", "/devices/:id/exposures", "secrets.list"],
+      ["POST", "/secrets/strength", "signed-in"],
       ["POST", "/secrets", "secrets.edit"],
       ["PATCH", "/secrets/:id", "secrets.edit"],
       ["PUT", "/secrets/:id/value", "secrets.edit"],

@@ -19,7 +19,7 @@ forEachDatabase("administration", (open) => {
       await using database = await openDatabase(url);
       using vault = await createVault(database, { ...PORTS, unlockFile: place });
       const target = { kind: "recovery", publicKey: keyPairFromSeed(seed).publicKey } as const;
-      const slot = sealSlot(vault.vaultId, vault.keys.root.bytes, target, "kit", PORTS);
+      const slot = await sealSlot(vault.vaultId, vault.keys.root.bytes, target, "kit", PORTS);
       await database.db.insertInto("unlock_slots").values(slot).execute();
     }
     await rm(place.path);

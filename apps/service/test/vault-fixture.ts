@@ -18,7 +18,10 @@ export interface VaultFixture extends AsyncDisposable {
   readonly place: UnlockFilePlace;
 }
 
-export const PORTS = { clock: systemClock, randomness: systemRandomness };
+/** As little work as Argon2id is allowed to have here. */
+export const CHEAP = { memoryKiB: 8192, passes: 1, lanes: 1 };
+
+export const PORTS = { clock: systemClock, randomness: systemRandomness, passphraseCost: CHEAP };
 
 export async function newPlace(): Promise<{ folder: string; place: UnlockFilePlace }> {
   const folder = await mkdtemp(join(tmpdir(), "hf-vault-"));

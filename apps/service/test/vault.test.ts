@@ -135,7 +135,7 @@ forEachDatabase("vault", (open) => {
     const seed = Buffer.alloc(32, 9);
     const { publicKey } = keyPairFromSeed(seed);
     const root = vault.keys.root.bytes;
-    const slot = sealSlot(vault.vaultId, root, { kind: "recovery", publicKey }, "r", PORTS);
+    const slot = await sealSlot(vault.vaultId, root, { kind: "recovery", publicKey }, "r", PORTS);
     await database.db.insertInto("unlock_slots").values(slot).execute();
     await put(vault, database, nameOf("a"), SECRET);
     const found = { ...place, path: `${place.path}.old` };
@@ -303,8 +303,8 @@ forEachDatabase("vault", (open) => {
     const passphrase = Buffer.from(SECRET);
     const root = vault.keys.root.bytes;
     const slots = [
-      sealSlot(vault.vaultId, root, { kind: "passphrase", passphrase }, "p", PORTS),
-      sealSlot(
+      await sealSlot(vault.vaultId, root, { kind: "passphrase", passphrase }, "p", PORTS),
+      await sealSlot(
         vault.vaultId,
         root,
         { kind: "recovery", publicKey: keyPairFromSeed(seed).publicKey },
@@ -326,7 +326,7 @@ forEachDatabase("vault", (open) => {
     ] as const) {
       await assert.rejects(openVault(database.db, unlock, PORTS), refusal("ERR_KEY_WRONG"));
     }
-    // Under another id, or with a cheaper stretch, a slot is another slot.
+    // Under another id, or with another cost, a slot is another slot.
     const [slot] = slots;
     assert(slot !== undefined);
     await database.db.updateTable("unlock_slots").set({ id: "slot_x" }).where("id", "=", slot.id).execute();
@@ -336,7 +336,7 @@ forEachDatabase("vault", (open) => {
     );
     await database.db
       .updateTable("unlock_slots")
-      .set({ id: slot.id, parameters: (slot.parameters ?? "").replace('"passes":3', '"passes":1') })
+      .set({ id: slot.id, parameters: (slot.parameters ?? "").replace('"passes":1', '"passes":2') })
       .where("id", "=", "slot_x")
       .execute();
     await assert.rejects(

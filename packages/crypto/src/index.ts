@@ -19,6 +19,7 @@ export {
   ARGON2_DEFAULT,
   type Argon2Parameters,
   checkArgon2Parameters,
+  stretchBeside,
   stretchPassphrase,
 } from "./passphrase.ts";
 export { hashPassword, isHashOutdated, verifyPassword } from "./password-hash.ts";

@@ -91,6 +91,7 @@ export {
   type PreparedObject,
   type PreparedRepository,
   prepareRepository,
+  prepareRepositoryBeside,
   prepareSlot,
   storePreparedObjects,
 } from "./prepare-repository.ts";

@@ -14,12 +14,13 @@ import { CONFIG_NAME, hashedName } from "./format/object-names.ts";
 import {
   configKeyOf,
   deriveKeySet,
+  type KeySet,
   openRootSecret,
   publicKeyOf,
   ROOT_SECRET_BYTES,
   wipeKeySet,
 } from "./keys/key-set.ts";
-import { decodeSlot, encodeSlot, type SlotTarget } from "./keys/slot.ts";
+import { decodeSlot, encodeSlot, encodeSlotBeside, type NewSlot, type SlotTarget } from "./keys/slot.ts";
 
 export interface FirstSlot {
   readonly target: SlotTarget;
@@ -39,12 +40,55 @@ export interface PreparedRepository {
   readonly objects: readonly PreparedObject[];
 }
 
+interface PreparePorts {
+  readonly clock: Pick<Clock, "now">;
+  readonly randomness: Randomness;
+}
+
 /** @param slots none exactly when the suite is `none`. */
 export function prepareRepository(
-  { clock, randomness }: { readonly clock: Pick<Clock, "now">; readonly randomness: Randomness },
+  ports: PreparePorts,
   suite: Suite,
   slots: readonly FirstSlot[],
 ): PreparedRepository {
+  const begun = beginRepository(ports, suite, slots);
+  return endRepository(
+    begun,
+    begun.slots.map((slot) => encodeSlot(slot)),
+  );
+}
+
+/** {@link prepareRepository}, stretching passphrases on another thread: for who must not stand still meanwhile. */
+export async function prepareRepositoryBeside(
+  ports: PreparePorts,
+  suite: Suite,
+  slots: readonly FirstSlot[],
+): Promise<PreparedRepository> {
+  const begun = beginRepository(ports, suite, slots);
+  try {
+    const encoded: Buffer[] = [];
+    // One after the other: each takes 64 MiB.
+    for (const slot of begun.slots) encoded.push(await encodeSlotBeside(slot));
+    return endRepository(begun, encoded);
+  } catch (error) {
+    wipeKeySet(begun.keys);
+    begun.rootSecret.fill(0);
+    throw error;
+  }
+}
+
+interface BegunRepository {
+  readonly config: RepositoryConfig;
+  readonly rootSecret: Buffer;
+  readonly keys: KeySet;
+  readonly slots: readonly NewSlot[];
+}
+
+function beginRepository(
+  { clock, randomness }: PreparePorts,
+  suite: Suite,
+  slots: readonly FirstSlot[],
+): BegunRepository {
   if ((slots.length === 0) !== (suite.method === null)) throw new Error("slots go with encryption");
   const repository = randomness(Buffer.alloc(REPOSITORY_ID_BYTES));
   const rootSecret =
@@ -60,11 +104,15 @@ export function prepareRepository(
     chunkMax: CHUNK_MAX,
     publicKey: publicKeyOf(rootSecret, repository),
   };
-  const slotObjects = slots.map((slot) => {
-    const created = { repository, rootSecret, tableKey: keys.tableKey, createdMs };
-    const bytes = encodeSlot({ ...created, ...slot, randomness });
-    return { name: hashedName("slot", sha256(bytes)), bytes };
-  });
+  const created = { repository, rootSecret, tableKey: keys.tableKey, createdMs, randomness };
+  return { config, rootSecret, keys, slots: slots.map((slot) => ({ ...created, ...slot })) };
+}
+
+function endRepository(
+  { config, rootSecret, keys }: BegunRepository,
+  slots: readonly Buffer[],
+): PreparedRepository {
+  const slotObjects = slots.map((bytes) => ({ name: hashedName("slot", sha256(bytes)), bytes }));
   const configObject = { name: CONFIG_NAME, bytes: encodeConfig(config, configKeyOf(keys)) };
   wipeKeySet(keys);
   return { config, rootSecret, objects: [...slotObjects, configObject] };

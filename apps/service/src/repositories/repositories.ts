@@ -4,10 +4,17 @@
  *
  * @module
  */
-import { ARGON2_DEFAULT, type Suite, suiteByCode, SUITE_NONE, suiteFor } from "@holdfast/crypto";
+import {
+  ARGON2_DEFAULT,
+  type Argon2Parameters,
+  type Suite,
+  suiteByCode,
+  SUITE_NONE,
+  suiteFor,
+} from "@holdfast/crypto";
 import { AppError, type Clock, type Randomness } from "@holdfast/kernel";
 import type { Encryption, RepositoryRef } from "@holdfast/protocol";
-import { type FirstSlot, prepareRepository } from "@holdfast/repository";
+import { type FirstSlot, prepareRepositoryBeside } from "@holdfast/repository";
 import type { Selectable } from "kysely";
 import { z } from "zod";
 import type { Database, Db, Transaction } from "../database/database.ts";
@@ -25,6 +32,8 @@ export interface RepositoryDependencies {
   readonly vault: Vault;
   readonly clock: Clock;
   readonly randomness: Randomness;
+  /** For tests, which would take minutes otherwise: nothing else gives it. */
+  readonly passphraseCost?: Argon2Parameters;
 }
 
 /** What plans must have in common to share a repository. */
@@ -48,7 +57,7 @@ export type RepositoryInsertion = (transaction: Transaction) => Promise<string>;
  * @throws AppError `ERR_NOT_FOUND` for the key, `ERR_VAULT_DAMAGED`.
  */
 export async function prepareFor(
-  { database, vault, clock, randomness }: RepositoryDependencies,
+  { database, vault, clock, randomness, passphraseCost = ARGON2_DEFAULT }: RepositoryDependencies,
   wish: RepositoryWish,
 ): Promise<RepositoryInsertion> {
   const suite = suiteOf(wish.encryption);
@@ -56,9 +65,8 @@ export async function prepareFor(
   if ((await findFor(database.db, wish.storageId, suite, secretId)) !== undefined) {
     return (transaction) => findOrFail(transaction, wish.storageId, suite, secretId);
   }
-  const slots = secretId === null ? [] : await firstSlots(database.db, vault, secretId);
-  const prepared = prepareRepository({ clock, randomness }, suite, slots);
-  for (const { target } of slots) if (target.kind === "passphrase") target.passphrase.fill(0);
+  const slots = secretId === null ? [] : await firstSlots(database.db, vault, secretId, passphraseCost);
+  const prepared = await prepareAndWipe({ clock, randomness }, suite, slots);
   const id = prepared.config.repository.toString("hex");
   return async (transaction) => {
     try {
@@ -89,6 +97,19 @@ export async function prepareFor(
       prepared.rootSecret.fill(0);
     }
   };
+}
+
+/** Overwrites the passphrases. */
+async function prepareAndWipe(
+  ports: Pick<RepositoryDependencies, "clock" | "randomness">,
+  suite: Suite,
+  slots: readonly FirstSlot[],
+): ReturnType<typeof prepareRepositoryBeside> {
+  try {
+    return await prepareRepositoryBeside(ports, suite, slots);
+  } finally {
+    for (const { target } of slots) if (target.kind === "passphrase") target.passphrase.fill(0);
+  }
 }
 
 /** The root secret of a repository, for deriving what a lease carries. The caller wipes it. */
@@ -159,7 +180,12 @@ async function findOrFail(db: Db, storageId: string, suite: Suite, secretId: str
   });
 }
 
-async function firstSlots(db: Db, vault: Vault, secretId: string): Promise<FirstSlot[]> {
+async function firstSlots(
+  db: Db,
+  vault: Vault,
+  secretId: string,
+  parameters: Argon2Parameters,
+): Promise<FirstSlot[]> {
   const secret = await db.selectFrom("secrets").selectAll().where("id", "=", secretId).executeTakeFirst();
   if (secret?.kind !== "encryption-key") {
     throw new AppError("ERR_NOT_FOUND", `There is no encryption key ${secretId} in the Password Manager.`, {
@@ -175,9 +201,7 @@ async function firstSlots(db: Db, vault: Vault, secretId: string): Promise<First
   }
   using value = await openCurrentValue(db, vault, secret);
   const passphrase = Buffer.from(value.bytes);
-  const slots: FirstSlot[] = [
-    { target: { kind: "passphrase", passphrase, parameters: ARGON2_DEFAULT }, label: secret.name },
-  ];
+  const slots: FirstSlot[] = [{ target: { kind: "passphrase", passphrase, parameters }, label: secret.name }];
   const recoveryPublicKey = await vault.recoveryPublicKey(db);
   if (recoveryPublicKey !== undefined) {
     slots.push({ target: { kind: "recovery", publicKey: recoveryPublicKey }, label: "recovery kit" });

@@ -42,7 +42,7 @@ export async function createVault(database: Database, options: CreateVaultOption
     terms: new Map(),
   };
   try {
-    const slot = sealSlot(
+    const slot = await sealSlot(
       keys.vaultId,
       keys.root.bytes,
       { kind: "file", key: fileKey.bytes },

@@ -58,5 +58,5 @@ async function openRoot(
 ): Promise<VaultKeys["root"]> {
   if (unlock.kind !== "file") return openAnySlot(vaultId, slots, unlock satisfies SlotSecret);
   using key = await readUnlockFile(unlock);
-  return openAnySlot(vaultId, slots, { kind: "file", key: key.bytes });
+  return await openAnySlot(vaultId, slots, { kind: "file", key: key.bytes });
 }

@@ -46,7 +46,7 @@ export async function makeRecoveryKit(
   const publicKey = kitPublicKey(seed.bytes);
   const text = formatRecoveryKey(seed.bytes);
   const groups = drawGroups(dependencies);
-  const sealed = sealSlot(
+  const sealed = await sealSlot(
     vault.vaultId,
     vault.keys.root.bytes,
     { kind: "recovery", publicKey },
@@ -75,7 +75,7 @@ export async function makeRecoveryKit(
     });
   });
   // What is in the database is what the paper will open.
-  checkOpens(vault.keys, await findSlot(database.db, row.id), { kind: "recovery", seed: seed.bytes });
+  await checkOpens(vault.keys, await findSlot(database.db, row.id), { kind: "recovery", seed: seed.bytes });
   return {
     id: row.id,
     text,

@@ -29,8 +29,8 @@ export async function replaceUnlockFile(
   using vault = await openVault(database.db, unlock, ports);
   using key = await createUnlockFile(place, ports.randomness);
   const target = { kind: "file", key: key.bytes } as const;
-  const slot = sealSlot(vault.vaultId, vault.keys.root.bytes, target, "unlock file", ports);
-  checkOpens(vault.keys, slot, target);
+  const slot = await sealSlot(vault.vaultId, vault.keys.root.bytes, target, "unlock file", ports);
+  await checkOpens(vault.keys, slot, target);
   const audit = createAuditLog({ ...ports, database, vault });
   await database.transaction(async (transaction) => {
     await transaction.deleteFrom("unlock_slots").where("kind", "=", "file").execute();

@@ -2,6 +2,7 @@
 import {
   checkAnswer,
   checkRequest,
+  createdSecret,
   deviceExposures,
   deviceId,
   newSecret,
@@ -15,6 +16,8 @@ import {
   secretId,
   secretQuery,
   secretUses,
+  strength,
+  strengthRequest,
 } from "@holdfast/protocol";
 import { z } from "zod";
 import { type AnyRoute, route } from "../http/route.ts";
@@ -27,6 +30,7 @@ import { findUses } from "./secret-uses.ts";
 import { proposalRoutes } from "./proposal-routes.ts";
 import type { ProposalDependencies } from "./proposals.ts";
 import { changeSecret, createSecret, deleteSecret } from "./secrets.ts";
+import { strengthOf } from "./strength/strength.ts";
 import { changeValue } from "./value-change.ts";
 
 const byId = z.object({ id: secretId });
@@ -38,6 +42,7 @@ export function secretRoutes(dependencies: SecretRouteDependencies): AnyRoute[] 
   return [
     ...readRoutes(dependencies),
     ...exposureRoutes(dependencies),
+    strengthRoute(dependencies),
     ...editRoutes(dependencies),
     ...valueRoutes(dependencies),
     ...proposalRoutes(dependencies),
@@ -114,6 +119,21 @@ function exposureRoutes({ database }: SecretRouteDependencies): AnyRoute[] {
   ];
 }
 
+function strengthRoute({ estimate }: SecretRouteDependencies): AnyRoute {
+  return route({
+    method: "POST",
+    path: "/secrets/strength",
+    operation: "estimateStrength",
+    summary: "How hard a value is to guess; it is neither stored nor logged",
+    tag: TAG,
+    // Also for one's own password.
+    right: "signed-in",
+    body: strengthRequest,
+    answer: strength,
+    handle: ({ body }) => strengthOf(estimate, body.value),
+  });
+}
+
 function editRoutes(dependencies: SecretRouteDependencies): AnyRoute[] {
   return [
     route({
@@ -124,7 +144,7 @@ function editRoutes(dependencies: SecretRouteDependencies): AnyRoute[] {
       tag: TAG,
       right: "secrets.edit",
       body: newSecret,
-      answer: secret,
+      answer: createdSecret,
       status: 201,
       creates: true,
       handle: ({ actor, body }) => createSecret(dependencies, signedIn(actor), body),

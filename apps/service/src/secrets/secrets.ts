@@ -5,7 +5,14 @@
  */
 import { generatePassphrase, type SecretBytes } from "@holdfast/crypto";
 import { AppError, type Clock, newId, type Randomness } from "@holdfast/kernel";
-import type { NewSecret, SecretChange, SecretUse, SecretView } from "@holdfast/protocol";
+import type {
+  CreatedSecret,
+  NewSecret,
+  SecretChange,
+  SecretUse,
+  SecretView,
+  SecretWarning,
+} from "@holdfast/protocol";
 import { type AuditLog, userActor } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import { checkRevision } from "../http/conditions.ts";
@@ -21,6 +28,8 @@ import {
   typedValue,
   VALUE_FIELD,
 } from "./secret-values.ts";
+import { strengthOf, warningsOfKey } from "./strength/strength.ts";
+import type { EstimateText } from "./strength/strength-thread.ts";
 import type { Vault } from "./vault.ts";
 
 export interface SecretDependencies {
@@ -30,16 +39,18 @@ export interface SecretDependencies {
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly findUses: readonly FindUses[];
+  /** How hard a value is to guess. */
+  readonly estimate: EstimateText;
   /** In the transaction that disables a secret: ends the leases that were given of it. */
   readonly endLeases?: (transaction: Transaction, secretId: string) => Promise<unknown>;
 }
 
-/** @throws AppError `ERR_NAME_TAKEN`, `ERR_CONFIRMATION`, `ERR_USAGE`. */
+/** @throws AppError `ERR_NAME_TAKEN`, `ERR_CONFIRMATION`, `ERR_USAGE`, `ERR_PASSWORD_WEAK` for an encryption key that is guessed at once. */
 export async function createSecret(
   dependencies: SecretDependencies,
   actor: Actor,
   given: NewSecret,
-): Promise<SecretView> {
+): Promise<CreatedSecret> {
   const { database, vault, audit, clock } = dependencies;
   if (given.kind === "password" && given.hint !== "") {
     throw new AppError("ERR_USAGE", "A password has no hint.", {
@@ -49,6 +60,7 @@ export async function createSecret(
   }
   using value = newValue(dependencies, given);
   checkNotTold(value, { name: given.name, description: given.description, hint: given.hint });
+  const warnings = await warningsOf(dependencies, given);
   const id = newId("sec", clock);
   const now = clock.now();
   return await database.transaction(async (transaction) => {
@@ -78,8 +90,17 @@ export async function createSecret(
       subject: { kind: given.kind, id },
       details: { name: given.name, generated: given.generate },
     });
-    return showSecret(await findSecret(transaction, id));
+    return { ...showSecret(await findSecret(transaction, id)), warnings };
   });
+}
+
+/** Passwords of others are as others made them; what a key is made from is decided here. */
+async function warningsOf(
+  { estimate }: SecretDependencies,
+  { kind, value }: NewSecret,
+): Promise<SecretWarning[]> {
+  if (kind !== "encryption-key" || value === undefined) return [];
+  return warningsOfKey(await strengthOf(estimate, value), "This encryption key");
 }
 
 function newValue({ randomness }: SecretDependencies, given: NewSecret): SecretBytes {

@@ -13,7 +13,7 @@ import {
   sealBox,
   sealToPublicKey,
   SecretBytes,
-  stretchPassphrase,
+  stretchBeside,
 } from "@holdfast/crypto";
 import { AppError, isAppError, newId } from "@holdfast/kernel";
 import { base64 } from "@holdfast/protocol";
@@ -57,13 +57,13 @@ const pendingKit = z.object({
 });
 export type PendingKit = z.infer<typeof pendingKit>;
 
-export function sealSlot(
+export async function sealSlot(
   vaultId: Uint8Array,
   root: Uint8Array,
   target: NewSlotTarget,
   label: string,
-  { clock, randomness }: ValuePorts,
-): SlotRow {
+  { clock, randomness, passphraseCost: cost = ARGON2_DEFAULT }: ValuePorts,
+): Promise<SlotRow> {
   const id = newId("slot", clock, randomness);
   const row = { id, kind: target.kind, label, created_at: clock.now() };
   if (target.kind === "recovery") {
@@ -75,11 +75,11 @@ export function sealSlot(
     return { ...row, parameters: null, box: sealBox(target.key, context, root, randomness) };
   }
   const salt = randomness(Buffer.alloc(SALT_BYTES));
-  using key = new SecretBytes(stretchPassphrase(target.passphrase, salt, ARGON2_DEFAULT));
-  const context = passphraseContext(vaultId, id, salt, ARGON2_DEFAULT);
+  using key = new SecretBytes(await stretchBeside(target.passphrase, salt, cost));
+  const context = passphraseContext(vaultId, id, salt, cost);
   return {
     ...row,
-    parameters: JSON.stringify({ salt: salt.toString("hex"), ...ARGON2_DEFAULT }),
+    parameters: JSON.stringify({ salt: salt.toString("hex"), ...cost }),
     box: sealBox(key.bytes, context, root, randomness),
   };
 }
@@ -89,10 +89,10 @@ export function sealSlot(
  *
  * @throws AppError `ERR_KEY_WRONG` when this secret is not the slot's, `ERR_VAULT_DAMAGED` when the slot was changed.
  */
-export function openSlot(vaultId: Uint8Array, row: SlotRow, secret: SlotSecret): SecretBytes {
+export async function openSlot(vaultId: Uint8Array, row: SlotRow, secret: SlotSecret): Promise<SecretBytes> {
   const what = `The unlock slot ${row.id}`;
   try {
-    const root = new SecretBytes(openSlotBox(vaultId, row, secret, what));
+    const root = new SecretBytes(await openSlotBox(vaultId, row, secret, what));
     if (root.bytes.length === VAULT_KEY_BYTES) return root;
     root.wipe();
   } catch (error) {
@@ -102,7 +102,12 @@ export function openSlot(vaultId: Uint8Array, row: SlotRow, secret: SlotSecret):
   throw vaultDamaged(what, "has a wrong length");
 }
 
-function openSlotBox(vaultId: Uint8Array, row: SlotRow, secret: SlotSecret, what: string): Buffer {
+async function openSlotBox(
+  vaultId: Uint8Array,
+  row: SlotRow,
+  secret: SlotSecret,
+  what: string,
+): Promise<Buffer> {
   if (row.kind !== secret.kind) throw wrongKey(what);
   if (secret.kind === "file") {
     return openSecretBox(secret.key, slotContext(vaultId, row.id, "file"), row.box, what);
@@ -111,7 +116,7 @@ function openSlotBox(vaultId: Uint8Array, row: SlotRow, secret: SlotSecret, what
     return openWithPrivateKey(secret.seed, slotContext(vaultId, row.id, "recovery"), row.box, what);
   }
   const { salt, cost } = parametersOf(row, what);
-  using key = new SecretBytes(stretchPassphrase(secret.passphrase, salt, cost));
+  using key = new SecretBytes(await stretchBeside(secret.passphrase, salt, cost));
   return openSecretBox(key.bytes, passphraseContext(vaultId, row.id, salt, cost), row.box, what);
 }
 
@@ -120,12 +125,16 @@ function openSlotBox(vaultId: Uint8Array, row: SlotRow, secret: SlotSecret, what
  *
  * @throws AppError `ERR_KEY_WRONG` when it opens none, `ERR_VAULT_DAMAGED` when it opens none and one was changed.
  */
-export function openAnySlot(vaultId: Uint8Array, rows: readonly SlotRow[], secret: SlotSecret): SecretBytes {
+export async function openAnySlot(
+  vaultId: Uint8Array,
+  rows: readonly SlotRow[],
+  secret: SlotSecret,
+): Promise<SecretBytes> {
   let damage: AppError | undefined;
   for (const row of rows) {
     if (row.kind !== secret.kind) continue;
     try {
-      return openSlot(vaultId, row, secret);
+      return await openSlot(vaultId, row, secret);
     } catch (error) {
       if (isAppError(error, "ERR_VAULT_DAMAGED")) damage ??= error;
       else if (!isAppError(error, "ERR_KEY_WRONG")) throw error;

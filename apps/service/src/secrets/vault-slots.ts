@@ -11,6 +11,8 @@ import type { Actor } from "../http/route.ts";
 import { SLOTS_MAX } from "./open-vault.ts";
 import type { OwnPasswordDependencies } from "./own-password.ts";
 import { secretText } from "./secret-values.ts";
+import { strengthOf, warningsOfKey } from "./strength/strength.ts";
+import type { EstimateText } from "./strength/strength-thread.ts";
 import { openSlot, pendingKitOf, sealSlot, type SlotRow, type SlotSecret } from "./unlock-slots.ts";
 import { vaultDamaged } from "./vault-boxes.ts";
 import type { VaultKeys } from "./vault-keys.ts";
@@ -20,6 +22,8 @@ import type { ValuePorts } from "./vault-values.ts";
 export interface VaultDependencies extends OwnPasswordDependencies, ValuePorts {
   readonly clock: OwnPasswordDependencies["clock"];
   readonly vault: OpenedVault;
+  /** How hard a passphrase is to guess. */
+  readonly estimate: EstimateText;
 }
 
 export function showSlot(row: SlotRow): VaultSlot {
@@ -32,7 +36,7 @@ export function showSlot(row: SlotRow): VaultSlot {
   };
 }
 
-/** @throws AppError `ERR_CONFIRMATION`, `ERR_PASSWORD_WRONG`, `ERR_USAGE` when there are too many. */
+/** @throws AppError `ERR_CONFIRMATION`, `ERR_PASSWORD_WEAK`, `ERR_PASSWORD_WRONG`, `ERR_USAGE` when there are too many. */
 export async function addPassphraseSlot(
   dependencies: VaultDependencies,
   actor: Actor,
@@ -45,11 +49,12 @@ export async function addPassphraseSlot(
       remedy: "Type both again.",
     });
   }
+  warningsOfKey(await strengthOf(dependencies.estimate, given.passphrase), "This passphrase");
   await dependencies.requireOwnPassword(actor, given.password, "vault.slot");
   using passphrase = secretText(given.passphrase);
   const target = { kind: "passphrase", passphrase: passphrase.bytes } as const;
-  const row = sealSlot(vault.vaultId, vault.keys.root.bytes, target, given.label, dependencies);
-  checkOpens(vault.keys, row, target);
+  const row = await sealSlot(vault.vaultId, vault.keys.root.bytes, target, given.label, dependencies);
+  await checkOpens(vault.keys, row, target);
   return await database.transaction(async (transaction) => {
     const slots = await transaction.selectFrom("unlock_slots").select("id").execute();
     if (slots.length >= SLOTS_MAX) {
@@ -108,8 +113,8 @@ export async function removeSlot(
 }
 
 /** A new slot is stored only when it is known to open. */
-export function checkOpens(keys: VaultKeys, row: SlotRow, secret: SlotSecret): void {
-  using opened = openSlot(keys.vaultId, row, secret);
+export async function checkOpens(keys: VaultKeys, row: SlotRow, secret: SlotSecret): Promise<void> {
+  using opened = await openSlot(keys.vaultId, row, secret);
   if (timingSafeEqual(opened.bytes, keys.root.bytes)) return;
   throw vaultDamaged(`The new unlock slot ${row.id}`, "does not open what it should");
 }

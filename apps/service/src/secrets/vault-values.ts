@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { sealBox, SecretBytes } from "@holdfast/crypto";
+import { type Argon2Parameters, sealBox, SecretBytes } from "@holdfast/crypto";
 import type { Clock, Randomness } from "@holdfast/kernel";
 import type { Selectable } from "kysely";
 import type { Db, Transaction } from "../database/database.ts";
@@ -19,6 +19,8 @@ export type ValueRow = Selectable<VaultValuesTable>;
 export interface ValuePorts {
   readonly clock: Pick<Clock, "now">;
   readonly randomness: Randomness;
+  /** Of new passphrase slots. For tests, which would take minutes otherwise: nothing else gives it. */
+  readonly passphraseCost?: Argon2Parameters;
 }
 
 /** Plaintext of a value, in bytes. */

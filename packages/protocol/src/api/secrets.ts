@@ -71,6 +71,31 @@ export const secret = z.object({
 });
 export type SecretView = z.infer<typeof secret>;
 
+/** Something that a person should know of what was stored all the same. */
+export const secretWarning = z.object({ code: z.string(), message: z.string(), remedy: z.string() });
+export type SecretWarning = z.infer<typeof secretWarning>;
+
+/** Told once: how strong a value is, is not kept. */
+export const createdSecret = secret.extend({ warnings: z.array(secretWarning) });
+export type CreatedSecret = z.infer<typeof createdSecret>;
+
+/** A value to be estimated; it is neither stored nor logged. */
+export const strengthRequest = z.object({ value: z.string().min(1).max(1024) });
+
+export const strength = z.object({
+  /** Decimal logarithm of the guesses that somebody needs who knows what people choose. */
+  guessesLog10: z.number(),
+  /** With ten thousand guesses a second at a key or passphrase of Holdfast: not more than 10^15. */
+  secondsToGuess: z.number().nonnegative(),
+  /** Of zxcvbn: 4 is the best. */
+  score: z.int().min(0).max(4),
+  /** A `hopeless` value is refused for an encryption key and for the vault, a `weak` one is taken with a warning. */
+  verdict: z.enum(["hopeless", "weak", "good"]),
+  warning: z.string().nullable(),
+  suggestions: z.array(z.string()),
+});
+export type StrengthView = z.infer<typeof strength>;
+
 export const secretQuery = pageQuery.extend({
   kind: secretKind.optional(),
   /** Part of the name. */

@@ -13,6 +13,7 @@ import {
   sealBox,
   sealToPublicKey,
   sha256,
+  stretchBeside,
   stretchPassphrase,
 } from "@holdfast/crypto";
 import { ByteReader, ByteWriter, type Randomness, systemRandomness } from "@holdfast/kernel";
@@ -59,7 +60,24 @@ const LABEL_BYTES_MAX = 200;
 
 export function encodeSlot(slot: NewSlot): Buffer {
   const front = writeFront(slot);
-  const rootBox = sealRoot(slot, front);
+  const { target } = slot;
+  if (target.kind === "recovery") {
+    return finishSlot(slot, front, sealToPublicKey(target.publicKey, front, slot.rootSecret));
+  }
+  const key = stretchPassphrase(target.passphrase, saltOf(front), target.parameters);
+  return finishSlot(slot, front, sealRoot(slot, front, key));
+}
+
+/** {@link encodeSlot}, stretching a passphrase on another thread. */
+export async function encodeSlotBeside(slot: NewSlot): Promise<Buffer> {
+  const { target } = slot;
+  if (target.kind === "recovery") return encodeSlot(slot);
+  const front = writeFront(slot);
+  const key = await stretchBeside(target.passphrase, saltOf(front), target.parameters);
+  return finishSlot(slot, front, sealRoot(slot, front, key));
+}
+
+function finishSlot(slot: NewSlot, front: Buffer, rootBox: Buffer): Buffer {
   const label = Buffer.from(slot.label, "utf8").subarray(0, LABEL_BYTES_MAX);
   const labelBox = sealBox(slot.tableKey, labelContext(front), label);
   return new ByteWriter(4096)
@@ -88,16 +106,18 @@ function writeFront(slot: NewSlot): Buffer {
     .finish();
 }
 
-function sealRoot(slot: NewSlot, front: Buffer): Buffer {
-  const { target } = slot;
-  if (target.kind === "recovery") return sealToPublicKey(target.publicKey, front, slot.rootSecret);
-  const salt = front.subarray(front.length - SALT_BYTES - 12, front.length - 12);
-  const key = stretchPassphrase(target.passphrase, salt, target.parameters);
+/** Overwrites the key. */
+function sealRoot(slot: NewSlot, front: Buffer, key: Buffer): Buffer {
   try {
     return sealBox(key, front, slot.rootSecret);
   } finally {
     key.fill(0);
   }
+}
+
+/** Of a front that is a passphrase's: before three numbers. */
+function saltOf(front: Buffer): Buffer {
+  return front.subarray(front.length - SALT_BYTES - 12, front.length - 12);
 }
 
 /** @throws AppError `ERR_DAMAGED`. */

@@ -1,0 +1,98 @@
+/**
+ * Has a thread estimate how hard a value is to guess, one value after the other. The thread is started when it is needed, and
+ * ended when it was not for a while, or does not answer. Nothing of what it is given is kept.
+ *
+ * @module
+ */
+import { Worker } from "node:worker_threads";
+import { AppError } from "@holdfast/kernel";
+import { RetryLaterError } from "../../http/problems.ts";
+import { ESTIMATED_CHARACTERS_MAX, type Estimate } from "./messages.ts";
+
+export interface StrengthThreadOptions {
+  /** Default: 20 seconds. */
+  readonly answerMs?: number;
+  /** Default: a minute. */
+  readonly idleMs?: number;
+}
+
+const ANSWER_MS = 20_000;
+const IDLE_MS = 60_000;
+const WAITING_MAX = 20;
+const RETRY_MS = 3000;
+const MEMORY_MB_MAX = 256;
+
+export type EstimateText = (text: string) => Promise<Estimate>;
+
+/** The function throws `ERR_TOO_MANY_ATTEMPTS` when too many wait, `ERR_INTERNAL` when the thread fails. */
+export function createStrengthThread(options: StrengthThreadOptions = {}): EstimateText {
+  const { answerMs = ANSWER_MS, idleMs = IDLE_MS } = options;
+  let thread: Worker | undefined;
+  let idle: NodeJS.Timeout | undefined;
+  let waiting = 0;
+  let last: Promise<unknown> = Promise.resolve();
+
+  const end = (): void => {
+    void thread?.terminate();
+    thread = undefined;
+  };
+  const start = (): Worker => {
+    const started = new Worker(new URL("./worker.ts", import.meta.url), {
+      env: {},
+      resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB_MAX },
+    });
+    started.unref();
+    thread = started;
+    return started;
+  };
+  const ask = async (text: string): Promise<Estimate> => {
+    clearTimeout(idle);
+    try {
+      return await answerOf(thread ?? start(), text, answerMs);
+    } catch (error) {
+      end();
+      throw error;
+    } finally {
+      idle = setTimeout(end, idleMs).unref();
+    }
+  };
+  return async (text) => {
+    if (waiting >= WAITING_MAX) {
+      throw new RetryLaterError("ERR_TOO_MANY_ATTEMPTS", "Too many values are estimated at once.", RETRY_MS);
+    }
+    waiting += 1;
+    const answer = last.then(
+      () => ask(text),
+      () => ask(text),
+    );
+    last = answer;
+    try {
+      return await answer;
+    } finally {
+      waiting -= 1;
+    }
+  };
+}
+
+async function answerOf(thread: Worker, text: string, answerMs: number): Promise<Estimate> {
+  const { promise, resolve, reject } = Promise.withResolvers<Estimate>();
+  const fail = (cause: unknown): void =>
+    reject(
+      new AppError("ERR_INTERNAL", "The strength of the value could not be estimated.", {
+        remedy: "Try again; the log of the service says more.",
+        cause,
+      }),
+    );
+  const onExit = (): void => fail(undefined);
+  const timer = setTimeout(onExit, answerMs);
+  thread.once("message", resolve).once("error", fail).once("exit", onExit);
+  try {
+    // Its own copy, which the thread overwrites: only so much as it looks at.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    thread.postMessage(Buffer.from(Array.from(text).slice(0, ESTIMATED_CHARACTERS_MAX).join(""), "utf8"));
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    thread.off("message", resolve).off("error", fail).off("exit", onExit);
+  }
+}
