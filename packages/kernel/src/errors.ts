@@ -153,6 +153,8 @@ export const ERROR_CODES = {
   ERR_IN_PROGRESS: { exit: 7, retryable: true },
   /** There is an administrator, or the token is wrong, used or expired. */
   ERR_SETUP: refused,
+  /** The token of an invitation is wrong, used or expired. */
+  ERR_INVITATION: refused,
   ERR_PASSWORD_WEAK: refused,
   ERR_LAST_ADMINISTRATOR: refused,
   /** The service itself does not call this address, or not in this way: the policy `outbound`. */

@@ -4,6 +4,7 @@ import {
   apiTokenList,
   createdApiToken,
   newApiToken,
+  nameChange,
   passwordChange,
   passwordConfirmation,
   secondFactor,
@@ -16,12 +17,30 @@ import { createApiToken, deleteApiToken, listApiTokens } from "./api-tokens.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import { requireOwnPassword } from "./own-password.ts";
 import { confirmWithinLimits, prepareSecondFactor, removeSecondFactor } from "./second-factor.ts";
-import { changePassword, inSession } from "./sign-in.ts";
+import { changeName, changePassword, inSession } from "./sign-in.ts";
 
 const tag = "account";
 
 export function accountRoutes(dependencies: UserDependencies): AnyRoute[] {
-  return [passwordRoute(dependencies), ...secondFactorRoutes(dependencies), ...tokenRoutes(dependencies)];
+  return [
+    nameRoute(dependencies),
+    passwordRoute(dependencies),
+    ...secondFactorRoutes(dependencies),
+    ...tokenRoutes(dependencies),
+  ];
+}
+
+function nameRoute(dependencies: UserDependencies): AnyRoute {
+  return route({
+    method: "POST",
+    path: "/session/name",
+    operation: "changeName",
+    summary: "Change the name that one signs in with",
+    tag,
+    right: "signed-in",
+    body: nameChange,
+    handle: ({ actor, body }) => changeName(dependencies, inSession(actor), body),
+  });
 }
 
 function passwordRoute(dependencies: UserDependencies): AnyRoute {

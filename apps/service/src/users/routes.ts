@@ -18,8 +18,10 @@ import { signedIn } from "../http/signed-in.ts";
 import { accountRoutes } from "./account-routes.ts";
 import type { Outbound } from "../outbound/outbound.ts";
 import type { UserDependencies } from "./dependencies.ts";
+import { invitationRoutes } from "./invitation-routes.ts";
 import { passkeyRoutes } from "./passkey-routes.ts";
 import { removeSecondFactor } from "./second-factor.ts";
+import { sessionListRoutes } from "./session-routes.ts";
 import { showSession } from "./sessions.ts";
 import { setUp } from "./setup.ts";
 import { createIssuers } from "./single-sign-on/issuer.ts";
@@ -43,6 +45,8 @@ export function userRoutes(dependencies: UserRouteDependencies): AnyRoute[] {
     ...sessionRoutes(dependencies),
     ...passkeyRoutes(dependencies),
     ...accountRoutes(dependencies),
+    ...sessionListRoutes(dependencies),
+    ...invitationRoutes(dependencies),
     ...peopleRoutes(dependencies),
     ...helpRoutes(dependencies),
   ];

@@ -96,21 +96,26 @@ export async function userOfSession(db: Db, id: string, now: number): Promise<Us
     .executeTakeFirst();
 }
 
-/** Ends one session, or all of a user but `except`. The rows stay for a while: see {@link wasHereLately}. */
+/** Ends one session of a user, or all but `except`; returns how many. The rows stay for a while: see {@link wasHereLately}. */
 export async function endSessions(
   { clock }: { readonly clock: Clock },
   transaction: Transaction,
-  which: { readonly id: string } | { readonly userId: string; readonly except?: string | undefined },
-): Promise<void> {
+  {
+    userId,
+    id,
+    except,
+  }: { readonly userId: string; readonly id?: string; readonly except?: string | undefined },
+): Promise<number> {
   const now = clock.now();
-  const query = transaction.updateTable("sessions").set({ expires_at: now }).where("expires_at", ">", now);
-  if ("id" in which) await query.where("id", "=", which.id).execute();
-  else {
-    await query
-      .where("user_id", "=", which.userId)
-      .where("id", "!=", which.except ?? "")
-      .execute();
-  }
+  const { numUpdatedRows } = await transaction
+    .updateTable("sessions")
+    .set({ expires_at: now })
+    .where("expires_at", ">", now)
+    .where("user_id", "=", userId)
+    .where("id", "!=", except ?? "")
+    .$if(id !== undefined, (query) => query.where("id", "=", id ?? ""))
+    .executeTakeFirstOrThrow();
+  return Number(numUpdatedRows);
 }
 
 export async function wasHereLately(db: Db, userId: string, address: string): Promise<boolean> {

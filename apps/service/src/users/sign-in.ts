@@ -4,7 +4,7 @@
  * @module
  */
 import { AppError } from "@holdfast/kernel";
-import type { PasswordChange, SessionView, SignInRequest } from "@holdfast/protocol";
+import type { NameChange, PasswordChange, SessionView, SignInRequest } from "@holdfast/protocol";
 import { userActor } from "../audit/audit.ts";
 import type { Actor } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
@@ -16,6 +16,7 @@ import { useCode } from "./second-factor.ts";
 import { openSession, recordRefusal, signInFailed } from "./session-start.ts";
 import { endSessions, type Visitor, wasHereLately } from "./sessions.ts";
 import { findUser, passwordOf, type UserRow } from "./user-rows.ts";
+import { refuseTaken } from "./users.ts";
 
 /**
  * Returns the session and the token for its cookie.
@@ -67,7 +68,7 @@ export async function signOut(dependencies: UserDependencies, actor: SessionActo
   const { database, audit } = dependencies;
   const { sessionId } = actor;
   await database.transaction(async (transaction) => {
-    await endSessions(dependencies, transaction, { id: sessionId });
+    await endSessions(dependencies, transaction, { userId: actor.userId, id: sessionId });
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "session.end",
@@ -99,6 +100,32 @@ export async function changePassword(
       actor: userActor(actor),
       action: "user.password",
       subject: { kind: "user", id: actor.userId },
+    });
+  });
+}
+
+/** @throws AppError as {@link requireOwnPassword}, `ERR_NAME_TAKEN`. */
+export async function changeName(
+  dependencies: UserDependencies,
+  actor: SessionActor,
+  { name, password }: NameChange,
+): Promise<void> {
+  const { database, audit } = dependencies;
+  await requireOwnPassword(dependencies, actor, password, "user.name");
+  await database.transaction(async (transaction) => {
+    const user = await findUser(transaction, actor.userId);
+    if (user.name === name) return;
+    await refuseTaken(transaction, name);
+    await transaction
+      .updateTable("users")
+      .set({ name, revision: user.revision + 1 })
+      .where("id", "=", user.id)
+      .execute();
+    await audit.append(transaction, {
+      actor: userActor(actor),
+      action: "user.name",
+      subject: { kind: "user", id: user.id },
+      details: { name, before: user.name },
     });
   });
 }

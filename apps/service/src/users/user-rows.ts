@@ -61,7 +61,30 @@ export async function showUser(db: Db, row: UserRow): Promise<UserView> {
     secondFactor: row.totp_version !== null,
     createdAt: row.created_at,
     passwordChangedAt: row.password_changed_at,
+    ...(await waysInOf(db, row)),
+    lastSignInAt: row.last_sign_in_at,
     revision: row.revision,
+  };
+}
+
+async function waysInOf(
+  db: Db,
+  row: UserRow,
+): Promise<Pick<UserView, "hasPassword" | "invitedUntil" | "accounts">> {
+  const { accounts } = await db
+    .selectFrom("identities")
+    .select(({ fn }) => fn.countAll<number>().as("accounts"))
+    .where("user_id", "=", row.id)
+    .executeTakeFirstOrThrow();
+  const invitation = await db
+    .selectFrom("invitations")
+    .select("expires_at")
+    .where("user_id", "=", row.id)
+    .executeTakeFirst();
+  return {
+    hasPassword: passwordOf(row) !== undefined,
+    invitedUntil: invitation?.expires_at ?? null,
+    accounts,
   };
 }
 

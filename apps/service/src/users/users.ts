@@ -77,7 +77,8 @@ export async function insertUser(
     .execute();
 }
 
-async function refuseTaken(transaction: Transaction, name: string): Promise<void> {
+/** @throws AppError `ERR_NAME_TAKEN`. */
+export async function refuseTaken(transaction: Transaction, name: string): Promise<void> {
   const other = await transaction
     .selectFrom("users")
     .select("id")
@@ -161,6 +162,7 @@ export async function resetPassword(
 export async function removeOtherWaysIn(transaction: Transaction, userId: string): Promise<void> {
   await transaction.deleteFrom("api_tokens").where("user_id", "=", userId).execute();
   await transaction.deleteFrom("passkeys").where("user_id", "=", userId).execute();
+  await transaction.deleteFrom("invitations").where("user_id", "=", userId).execute();
   await transaction
     .deleteFrom("identities")
     .where("user_id", "=", userId)

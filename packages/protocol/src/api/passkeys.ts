@@ -25,7 +25,7 @@ export const passkey = z.object({
 export type PasskeyView = z.infer<typeof passkey>;
 export const passkeyList = z.object({ items: z.array(passkey) });
 
-export const passkeyOptionsRequest = z.object({ password: passwordText });
+export const passkeyOptionsRequest = z.object({ password: passwordText.default("") });
 
 /** `PublicKeyCredentialCreationOptionsJSON`. */
 export const passkeyCreationOptions = z.object({

@@ -37,8 +37,32 @@ export const session = z.object({
 });
 export type SessionView = z.infer<typeof session>;
 
-/** Before the second factor is made or removed. */
-export const passwordConfirmation = z.object({ password: passwordText });
+/** With the token of an invitation. */
+export const invitationAcceptance = z.object({ token: z.string().min(1).max(200), password: passwordText });
+export type InvitationAcceptance = z.infer<typeof invitationAcceptance>;
+
+/** Hex SHA-256 of the token. */
+export const sessionId = z.string().regex(/^[0-9a-f]{64}$/u, "is no id of a session");
+
+export const sessionItem = z.object({
+  id: sessionId,
+  /** The one that asks. */
+  current: z.boolean(),
+  method: z.enum(["password", "passkey", "single-sign-on", "set-up", "invitation"]),
+  createdAt: instant,
+  /** To the minute. */
+  usedAt: instant,
+  /** Unless it is used before. */
+  expiresAt: instant,
+  /** Of IPv6 the network. */
+  address: z.string(),
+  userAgent: z.string(),
+});
+export type SessionItem = z.infer<typeof sessionItem>;
+export const sessionList = z.object({ items: z.array(sessionItem) });
+
+/** Before the second factor is made or removed. Absent of who has none: `POST /session/confirmation` takes its place. */
+export const passwordConfirmation = z.object({ password: passwordText.default("") });
 export type PasswordConfirmation = z.infer<typeof passwordConfirmation>;
 
 export const secondFactor = z.object({
@@ -51,5 +75,9 @@ export const secondFactor = z.object({
 export const secondFactorCode = z.object({ code: z.string().max(20) });
 export type SecondFactorCode = z.infer<typeof secondFactorCode>;
 
-export const passwordChange = z.object({ current: passwordText, password: passwordText });
+/** One's own. */
+export const nameChange = z.object({ name: userName, password: passwordText.default("") });
+export type NameChange = z.infer<typeof nameChange>;
+
+export const passwordChange = z.object({ current: passwordText.default(""), password: passwordText });
 export type PasswordChange = z.infer<typeof passwordChange>;

@@ -81,6 +81,13 @@ export const user = z.object({
   secondFactor: z.boolean(),
   createdAt: instant,
   passwordChangedAt: instant,
+  /** Who was invited has none yet; who signs in by a provider needs none. */
+  hasPassword: z.boolean(),
+  /** Of an invitation that was not accepted; it may be over. */
+  invitedUntil: instant.nullable(),
+  /** At providers of single sign-on, that sign in as this user. */
+  accounts: count,
+  lastSignInAt: instant.nullable(),
   revision: count,
 });
 export type UserView = z.infer<typeof user>;
@@ -103,5 +110,16 @@ export type UserChange = z.infer<typeof userChange>;
 /** Of somebody else, by an administrator. */
 export const passwordReset = z.object({ password: passwordText });
 export type PasswordReset = z.infer<typeof passwordReset>;
+
+export const newInvitation = newUser.omit({ password: true });
+export type NewInvitation = z.infer<typeof newInvitation>;
+
+export const invitation = z.object({
+  user,
+  /** Shown once: of the link `/invitation#TOKEN`. */
+  token: z.string(),
+  expiresAt: instant,
+});
+export type Invitation = z.infer<typeof invitation>;
 
 export const userQuery = pageQuery;
