@@ -3,6 +3,7 @@
  * the header that browsers send.
  */
 import assert from "node:assert/strict";
+import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
 
@@ -21,6 +22,10 @@ export interface ApiClient {
   ) => Promise<Answer>;
   /** The same, which must succeed. */
   readonly ok: (method: string, path: string, body?: unknown) => Promise<Answer["body"]>;
+  /** Begins a request and leaves its answer to be read. */
+  readonly open: (path: string, headers?: Readonly<Record<string, string>>) => Promise<IncomingMessage>;
+  /** PEM; of agents as well. */
+  readonly authority: string;
 }
 
 /** @param url of the service, without a path. */
@@ -36,8 +41,18 @@ export async function apiClient(url: string): Promise<ApiClient> {
     if (set !== undefined) [cookie = ""] = set.split(";");
     return answer;
   };
+  const open: ApiClient["open"] = (path, headers = {}) => {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const options = { ca: authority, agent: false, headers: { cookie, ...headers } };
+    request(new URL(`/api/v1${path}`, url), options, resolve)
+      .on("error", reject)
+      .end();
+    return promise;
+  };
   return {
     call,
+    open,
+    authority,
     ok: async (method, path, body) => {
       const { status, body: answer } = await call(method, path, body);
       assert(status >= 200 && status < 300, `${method} ${path}: ${String(status)} ${JSON.stringify(answer)}`);
