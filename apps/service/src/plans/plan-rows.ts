@@ -90,8 +90,21 @@ export async function showPlan(db: Db, row: PlanRow): Promise<PlanView> {
     lockDays: row.lock_days,
     repository: row.repository_id,
     warnings: await warningsOf(db, devices, encryption),
+    queuedBackups: await countBackups(db, row.id, "queued"),
+    runningBackups: await countBackups(db, row.id, "running"),
     nextRunAt: row.enabled === 1 ? (next?.next ?? null) : null,
     createdAt: row.created_at,
     revision: row.revision,
   };
+}
+
+async function countBackups(db: Db, planId: string, state: "queued" | "running"): Promise<number> {
+  const { count } = await db
+    .selectFrom("tasks")
+    .select((query) => query.fn.countAll<number>().as("count"))
+    .where("state", "=", state)
+    .where("plan_id", "=", planId)
+    .where("kind", "=", "backup")
+    .executeTakeFirstOrThrow();
+  return count;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { AppError, type Clock } from "@holdfast/kernel";
+import { type Schedule, windowAt } from "@holdfast/scheduling";
 import type { AuditActor, AuditLog } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import type { TaskQueue } from "../tasks/task-kinds.ts";
@@ -147,8 +148,15 @@ async function startDue(transaction: Transaction, queue: TaskQueue, entry: DueEn
   if (!(await claim(transaction, entry, next))) return false;
   // A backup that still waits or runs will see everything that this one would.
   if (await isBackupOpen(transaction, planId, device)) return false;
-  await createBackup(transaction, queue, plan, device, "");
+  await createBackup(transaction, queue, plan, device, "", windowEnd(times.schedule, now));
   return true;
+}
+
+/** When the window closes in which the run is. */
+function windowEnd(schedule: Schedule | undefined, now: number): number | undefined {
+  if (schedule === undefined) return undefined;
+  const state = windowAt(schedule, now);
+  return state.open ? state.closesAt : undefined;
 }
 
 /** False when another process, or a change of the plan, has left another time there. */
@@ -185,6 +193,7 @@ function createBackup(
   plan: PlanRow,
   device: string,
   createdBy: string,
+  startBefore?: number,
 ): Promise<string> {
   return queue.create(transaction, {
     kind: "backup",
@@ -195,6 +204,7 @@ function createBackup(
     input: {},
     createdBy,
     attemptMax: attemptsOf(plan),
+    ...(startBefore === undefined ? {} : { startBefore }),
   });
 }
 

@@ -20,7 +20,7 @@ import { leaveLockToCopies } from "../policies/retention-lock.ts";
 import { prepareFor, type RepositoryDependencies } from "../repositories/repositories.ts";
 import { findStorage } from "../storages/storage-rows.ts";
 import { checkRevision } from "../http/conditions.ts";
-import { cancelTasksOfPlan } from "../tasks/revocation.ts";
+import { cancelBackupsOfPlan, cancelTasksOfPlan } from "../tasks/revocation.ts";
 import type { TaskQueue } from "../tasks/task-kinds.ts";
 import { checkBandwidth } from "./bandwidth.ts";
 import { encryptionOfPlan, findPlan, type PlanRow, retriesOf, showPlan } from "./plan-rows.ts";
@@ -86,7 +86,7 @@ export async function createPlan(
 
 /** @throws AppError as {@link createPlan}, `ERR_PLAN_ENCRYPTION_FIXED`, `ERR_CHANGED_MEANWHILE`. */
 export async function changePlan(
-  dependencies: PlanDependencies,
+  dependencies: PlanDependencies & { readonly queue: TaskQueue },
   actor: Actor,
   id: string,
   change: PlanChange,
@@ -100,7 +100,7 @@ export async function changePlan(
     storageId: change.storage ?? before.storage_id,
     encryption,
   });
-  return database.transaction(async (transaction) => {
+  const changed = await database.transaction(async (transaction) => {
     const row = await findPlan(transaction, id);
     checkRevision(row, ifMatch);
     if (change.name !== undefined) await checkName(transaction, change.name, id);
@@ -120,14 +120,46 @@ export async function changePlan(
       .execute();
     const schedule = wanted.schedule === null ? undefined : decodeSchedule(wanted.schedule);
     await setDevices(transaction, wanted.devices, { planId: id, schedule, now: clock.now() });
+    const cancelled = await switchedOff(dependencies, transaction, row, {
+      ...change,
+      enabled: wanted.enabled,
+    });
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "plan.change",
       subject: { kind: "plan", id },
-      details: { fields: Object.keys(givenFields(change)) },
+      details: {
+        fields: Object.keys(givenFields(change)),
+        ...(cancelled.length === 0 ? {} : { cancelled }),
+      },
     });
     return showPlan(transaction, await findPlan(transaction, id));
   });
+  await database.notify("tasks");
+  return changed;
+}
+
+/** Backups of a plan that is switched off do not begin any more; those that run end if that is wanted. @returns what was cancelled. */
+async function switchedOff(
+  { queue }: { readonly queue: TaskQueue },
+  transaction: Transaction,
+  row: PlanRow,
+  { enabled, running }: PlanChange,
+): Promise<string[]> {
+  if (row.enabled === 0 || enabled === true) return [];
+  const cancelled = await cancelBackupsOfPlan(queue, transaction, row.id, {
+    reason: `The plan ${row.name} was switched off.`,
+    states: running === "cancel" ? ["queued", "running"] : ["queued"],
+  });
+  // What runs is not tried again.
+  await transaction
+    .updateTable("tasks")
+    .set({ start_before: 0 })
+    .where("plan_id", "=", row.id)
+    .where("kind", "=", "backup")
+    .where("state", "=", "running")
+    .execute();
+  return cancelled;
 }
 
 /** A new plan like another one; the only way to other encryption. */

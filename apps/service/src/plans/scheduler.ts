@@ -5,9 +5,11 @@
  * @module
  */
 import { type MaintenanceDependencies, runDueMaintenance } from "../maintenance/maintenance.ts";
+import type { EndDependencies } from "../tasks/run-end.ts";
 import { createLockClock } from "../policies/lock-clock.ts";
 import { applyDueLockChanges } from "../policies/retention-lock.ts";
 import { runDueReplications } from "../repositories/replication-runs.ts";
+import { endMissedRuns } from "./missed-runs.ts";
 import { runDuePlans, type RunDependencies } from "./plan-runs.ts";
 
 /** A start is late by half of it in the middle; a look that finds nothing costs a few looks into indexes. */
@@ -20,7 +22,7 @@ export interface Scheduler {
 
 /** @param onError what a look failed with; the next one comes all the same. */
 export function startScheduler(
-  dependencies: RunDependencies & MaintenanceDependencies,
+  dependencies: RunDependencies & MaintenanceDependencies & EndDependencies,
   onError: (error: unknown) => void,
 ): Scheduler {
   const stopping = new AbortController();
@@ -28,9 +30,11 @@ export function startScheduler(
   const lockClock = createLockClock(dependencies.database, dependencies.clock);
   // What fails is not in the way of the others.
   const looks: readonly (() => Promise<unknown>)[] = [
-    () => lockClock.look(),
-    () => applyDueLockChanges(dependencies),
+    async () => {
+      if (await lockClock.look()) await applyDueLockChanges(dependencies);
+    },
     () => runDuePlans(dependencies, since),
+    () => endMissedRuns(dependencies),
     () => runDueMaintenance(dependencies),
     () => runDueReplications(dependencies, since),
   ];

@@ -16,8 +16,8 @@ const ALLOWANCE_SHARE = 10;
 const LOOK_MS = 10_000;
 
 export interface LockClock {
-  /** To be called every few seconds: lets the time pass. */
-  readonly look: () => Promise<void>;
+  /** To be called every few seconds, or more often: lets the time pass. False when it is too early to look again. */
+  readonly look: () => Promise<boolean>;
 }
 
 interface ClockRow {
@@ -38,7 +38,7 @@ export function createLockClock(database: Database, clock: Clock): LockClock {
   return {
     look: async () => {
       const monotonicMs = clock.monotonic();
-      if (monotonicMs - lookedAtMs < LOOK_MS) return;
+      if (monotonicMs - lookedAtMs < LOOK_MS) return false;
       const at = await database.transaction((transaction) =>
         letPass(transaction, { wallMs: clock.now(), monotonicMs, anchor }),
       );
@@ -46,6 +46,7 @@ export function createLockClock(database: Database, clock: Clock): LockClock {
       // Anchored anew where it was set meanwhile, by this process or another.
       if (anchor === undefined || at > anchor.at + (monotonicMs - anchor.monotonicMs))
         anchor = { at, monotonicMs };
+      return true;
     },
   };
 }

@@ -116,6 +116,7 @@ async function nextTasks(
     .where("state", "=", "queued")
     .where("device_id", "=", deviceId)
     .where("not_before", "<=", clock.now())
+    .where((eb) => eb.or([eb("start_before", "is", null), eb("start_before", ">", clock.now())]))
     .where("kind", ...kindsOf(lane))
     .orderBy("not_before")
     .orderBy("id")

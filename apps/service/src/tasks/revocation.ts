@@ -31,6 +31,23 @@ export async function cancelTasksWithSecret(
   return cancelAll(queue, transaction, rows, reason);
 }
 
+/** Backups of a plan, such as of one that is switched off. @returns their ids. */
+export async function cancelBackupsOfPlan(
+  queue: Pick<TaskQueue, "requestCancel">,
+  transaction: Transaction,
+  planId: string,
+  { reason, states }: { readonly reason: string; readonly states: readonly ("queued" | "running")[] },
+): Promise<string[]> {
+  const rows = await transaction
+    .selectFrom("tasks")
+    .select("id")
+    .where("plan_id", "=", planId)
+    .where("kind", "=", "backup")
+    .where("state", "in", states)
+    .execute();
+  return cancelAll(queue, transaction, rows, reason);
+}
+
 /** Tasks of a plan, queued and running. @returns their ids. */
 export async function cancelTasksOfPlan(
   queue: Pick<TaskQueue, "requestCancel">,

@@ -58,6 +58,8 @@ export interface NewTask {
   readonly createdBy: string;
   /** Default: at once. */
   readonly notBefore?: number;
+  /** Not given out from then on: it was missed. Default: there is always time. */
+  readonly startBefore?: number;
   /** Default: 1. */
   readonly attemptMax?: number;
 }

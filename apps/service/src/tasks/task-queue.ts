@@ -48,6 +48,7 @@ async function create(
       created_at: now,
       created_by: task.createdBy,
       not_before: task.notBefore ?? now,
+      start_before: task.startBefore ?? null,
       started_at: null,
       ended_at: null,
       cancel_requested_at: null,

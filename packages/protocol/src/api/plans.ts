@@ -99,7 +99,14 @@ export const newPlan = z.object({
 export type NewPlan = z.infer<typeof newPlan>;
 
 /** With `encryption` only so that the refusal can say what to do: it never changes. */
-export const planChange = z.object(fields).extend({ encryption: encryption.nullable() }).partial();
+export const planChange = z
+  .object(fields)
+  .extend({
+    encryption: encryption.nullable(),
+    /** Of a plan that is switched off: what happens to its backups that run. Default: they finish. Those that wait are cancelled. */
+    running: z.enum(["finish", "cancel"]),
+  })
+  .partial();
 export type PlanChange = z.infer<typeof planChange>;
 
 /** What differs from the plan that is cloned; the name must. */
@@ -118,6 +125,9 @@ export const plan = z.object({
   warnings: z.array(planWarning),
   scheduleText: z.string().nullable(),
   nextRunAt: instant.nullable(),
+  /** Its backups that wait, and that run. */
+  queuedBackups: count,
+  runningBackups: count,
   createdAt: instant,
   revision: count,
 });

@@ -16,6 +16,7 @@ const STATEMENTS: readonly string[] = [
   `ALTER TABLE repositories ADD COLUMN origin_id TEXT`,
   `ALTER TABLE repositories ADD COLUMN writer_id TEXT`,
   `ALTER TABLE tasks ADD COLUMN start_before INTEGER`,
+  `CREATE INDEX tasks_start_before ON tasks (start_before) WHERE state = 'queued' AND start_before IS NOT NULL`,
   `CREATE TABLE lock_changes (
     id TEXT PRIMARY KEY,
     target TEXT NOT NULL,
