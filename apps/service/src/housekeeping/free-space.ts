@@ -11,13 +11,17 @@ const PAGES_AT_ONCE = 200;
 const INCREMENTAL = 2;
 
 /** @returns how many pages were given back; 0 when there is nothing to give. */
-export async function giveBackSpace({ kind, db }: Database): Promise<number> {
+export async function giveBackSpace({ kind, db, transaction: inTransaction }: Database): Promise<number> {
   if (kind !== "sqlite") return 0;
   const mode = await pragma(db, "auto_vacuum");
   const free = await pragma(db, "freelist_count");
   const all = await pragma(db, "page_count");
   if (mode !== INCREMENTAL || free <= Math.max(PAGES_AT_ONCE, all / 10)) return 0;
-  await sql.raw(`PRAGMA incremental_vacuum(${String(PAGES_AT_ONCE)})`).execute(db);
+  // Each step of this statement gives back one page, and the dialect makes one step.
+  await inTransaction(async (transaction) => {
+    for (let page = 0; page < PAGES_AT_ONCE; page += 1)
+      await sql.raw("PRAGMA incremental_vacuum(1)").execute(transaction);
+  });
   return free - (await pragma(db, "freelist_count"));
 }
 
