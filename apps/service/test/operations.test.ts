@@ -79,6 +79,10 @@ const INPUTS: ReadonlyMap<TaskKind, unknown> = new Map<TaskKind, unknown>([
   ["verify", { readData: true, copies: [] }],
   ["forget", { copies: [COPY] }],
   ["browse", { copy: COPY, path: "", limit: 10 }],
+  ["search", { copies: [COPY], pattern: "*.txt", match: "glob", path: "", limit: 10, secondsMax: 60 }],
+  ["versions", { copies: [COPY], path: "srv", pathBytes: "_w" }],
+  ["compare", { before: COPY, after: COPY, path: "", limit: 10 }],
+  ["download", { copy: COPY, path: "srv/a", archive: "zip", uploadTo: "https://backup.example.com:8443" }],
 ]);
 
 const hasCode =
@@ -142,6 +146,10 @@ forEachDatabase("a task", (open) => {
       restore: read,
       verify: read,
       browse: read,
+      search: read,
+      versions: read,
+      compare: read,
+      download: read,
       forget: maintain,
       clean: maintain,
     };
