@@ -55,6 +55,11 @@ const UNLOCK_FILE: OptionDefinition = {
   flags: "--unlock-file FILE",
   text: "what opens the service's vault; made by its first start, outside the data folder",
 };
+const UNLOCK_WITH: OptionDefinition = {
+  flags: "--unlock-with WAY",
+  text: "file, or passphrase: asked for, or the systemd credential holdfast-unlock; without it file",
+  choices: ["file", "passphrase"],
+};
 const AGENT_STATE: OptionDefinition = { flags: "--state DIR", text: "where the agent keeps its identity" };
 
 /** Options that every command has. */
@@ -91,7 +96,10 @@ export const COMMANDS: readonly CommandDefinition[] = [
       { flags: "--exclude GLOB", text: "leave out what the pattern names", many: true },
       { flags: "--exclude-file FILE", text: "leave out what the patterns in this file name", many: true },
       { flags: "--one-file-system", text: "do not enter other file systems" },
-      { flags: "--snapshot", text: "read from snapshots of the volumes (Windows, macOS): open files as well" },
+      {
+        flags: "--snapshot",
+        text: "read from snapshots of the volumes (Windows, macOS): open files as well",
+      },
       { flags: "--tag NAME", text: "mark the copy", many: true },
       { flags: "--host NAME", text: "name of the machine in the copy" },
       { flags: "--name NAME", text: "name of the copy" },
@@ -273,6 +281,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
       { flags: "--listen HOST:PORT", text: "where browsers and agents reach it; without it 127.0.0.1:8443" },
       SERVICE_DATABASE,
       UNLOCK_FILE,
+      UNLOCK_WITH,
       { flags: "--tls-certificate FILE", text: "certificate chain for browsers, PEM; without it its own" },
       { flags: "--tls-key FILE", text: "the private key of it" },
       { flags: "--no-worker", text: "without the worker" },
@@ -312,6 +321,19 @@ export const COMMANDS: readonly CommandDefinition[] = [
     summary: "print what runs the agent as a service of this system: systemd, launchd or Windows",
     options: [AGENT_STATE],
     load: () => import("./commands/agent-definition.ts"),
+  },
+  {
+    name: "admin definition",
+    operands: [],
+    summary: "print what makes systemd run the service",
+    options: [
+      SERVICE_DATA,
+      { flags: "--listen HOST:PORT", text: "where it listens; without it 0.0.0.0:8443" },
+      SERVICE_DATABASE,
+      UNLOCK_FILE,
+      UNLOCK_WITH,
+    ],
+    load: () => import("./commands/admin-definition.ts"),
   },
   {
     name: "admin backup",

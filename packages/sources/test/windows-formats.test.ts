@@ -71,7 +71,10 @@ suite("paths of Windows", () => {
   test("of any length and shape come back", () => {
     const name = fc.stringMatching(/^[A-Za-z0-9 äß日_-]{1,40}$/u).filter((text) => text.trim() === text);
     const paths = fc.array(name, { maxLength: 60 }).map((names) => ["Q", ...names].join("/"));
-    fc.assert(fc.property(paths, (tree) => toTreeText(toLongPath(tree)) === tree), { seed: 7 });
+    fc.assert(
+      fc.property(paths, (tree) => toTreeText(toLongPath(tree)) === tree),
+      { seed: 7 },
+    );
   });
 });
 
@@ -147,7 +150,12 @@ suite("structures of Windows", () => {
   });
 
   test("a security descriptor", () => {
-    const bytes = descriptor({ owner: sid(5, 32, 544), group: sid(5, 18), dacl: acl(sid(1, 0)), control: 0x9004 });
+    const bytes = descriptor({
+      owner: sid(5, 32, 544),
+      group: sid(5, 18),
+      dacl: acl(sid(1, 0)),
+      control: 0x9004,
+    });
     const parsed = parseSecurityDescriptor(bytes);
     assert.deepEqual(parsed, {
       owner: "S-1-5-32-544",
@@ -166,7 +174,12 @@ suite("structures of Windows", () => {
   });
 
   test("no descriptor that is cut off, or points outside of itself, is taken", () => {
-    const whole = descriptor({ owner: sid(5, 32, 544), group: sid(5, 18), dacl: acl(sid(1, 0)), control: 0x8004 });
+    const whole = descriptor({
+      owner: sid(5, 32, 544),
+      group: sid(5, 18),
+      dacl: acl(sid(1, 0)),
+      control: 0x8004,
+    });
     for (let length = 0; length < whole.length; length += 1) {
       assert.equal(parseSecurityDescriptor(whole.subarray(0, length)), undefined, String(length));
     }

@@ -31,7 +31,7 @@ export function descriptor(parts: {
   const head = Buffer.alloc(20);
   head[0] = 1;
   head.writeUInt16LE(parts.control, 2);
-  const pieces = [head];
+  const pieces: Buffer[] = [head];
   let at = head.length;
   for (const [field, piece] of [
     [4, parts.owner],

@@ -2,7 +2,14 @@
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { AppError } from "@holdfast/kernel";
-import { backupFiles, type BackupResult, createSelection, freezeVolumes } from "@holdfast/sources";
+import {
+  backupFiles,
+  type BackupResult,
+  type BackupWarning,
+  createSelection,
+  freezeVolumes,
+  type FrozenVolumes,
+} from "@holdfast/sources";
 import { type CommandCall, EXIT, type Exit } from "../command-call.ts";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../output/quantity.ts";
 import { argumentPath } from "../raw-arguments.ts";
@@ -28,18 +35,12 @@ export async function run(call: CommandCall): Promise<Exit> {
   const workers = options.number("workers") ?? configuration.workers;
   const name = options.text("name");
   await using access = await accessRepository(call, ["write"]);
-  await using frozen = options.flag("snapshot")
-    ? await freezeVolumes(paths, {
-        stateDir: stateFolder(access.repository.ports.cacheDir),
-        onWarning: (warning) => output.warning(warning),
-        signal,
-      })
-    : undefined;
+  await using frozen = await freeze(call, paths, access.repository.ports.cacheDir);
   const result = await backupFiles(access.repository, {
     paths,
     selection,
     oneFileSystem,
-    ...(frozen === undefined ? {} : { readFrom: frozen.readFrom }),
+    readFrom: frozen.readFrom,
     host: options.text("host") ?? configuration.host ?? hostname(),
     tags: [...new Set([...configuration.tags, ...options.texts("tag")])],
     program: `holdfast ${version()}`,
@@ -58,10 +59,18 @@ export async function run(call: CommandCall): Promise<Exit> {
   return result.warnings > 0 ? EXIT.warnings : EXIT.done;
 }
 
-/** One for all repositories: each run removes what a killed one has left. */
-function stateFolder(cacheDir: string | undefined): string {
+/** What other programs may go on to change; everything is read as it is without --snapshot. */
+async function freeze(
+  { options, output, signal }: CommandCall,
+  paths: readonly Buffer[],
+  cacheDir: string | undefined,
+): Promise<FrozenVolumes> {
+  if (!options.flag("snapshot")) return { readFrom: [], [Symbol.asyncDispose]: () => Promise.resolve() };
   if (cacheDir === undefined) throw new Error("there is no folder for what must outlast this run");
-  return dirname(cacheDir);
+  // One for all repositories: each run removes what a killed one has left.
+  const stateDir = dirname(cacheDir);
+  const onWarning = (warning: BackupWarning): void => output.warning(warning);
+  return freezeVolumes(paths, { stateDir, onWarning, signal });
 }
 
 function summaryLines(result: BackupResult): readonly string[] {

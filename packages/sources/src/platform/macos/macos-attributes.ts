@@ -104,10 +104,17 @@ export function sealOnMacos(calls: MacosCalls, path: Buffer, xattrs: readonly Xa
   const valueOf = (wanted: string): Buffer | undefined =>
     xattrs.find(({ name }) => name.toString("latin1") === wanted)?.value;
   const created = valueOf(CREATED);
-  const timeNs = created === undefined ? undefined : decodeTime(created);
-  const timed = timeNs === undefined ? 0 : calls.setCreated(path, timeNs);
-  const bits = valueOf(MACOS_FLAGS);
-  const flags = bits === undefined ? undefined : decodeBits(bits);
-  const flagged = flags === undefined ? 0 : calls.setFlags(path, flags & KEPT_FLAGS);
-  return Math.min(timed, flagged);
+  const flags = valueOf(MACOS_FLAGS);
+  const timed = created === undefined ? 0 : setCreated(calls, path, created);
+  return Math.min(timed, flags === undefined ? 0 : setFlags(calls, path, flags));
+}
+
+function setCreated(calls: MacosCalls, path: Buffer, value: Buffer): number {
+  const timeNs = decodeTime(value);
+  return timeNs === undefined ? -ERRNO.EINVAL : calls.setCreated(path, timeNs);
+}
+
+function setFlags(calls: MacosCalls, path: Buffer, value: Buffer): number {
+  const flags = decodeBits(value);
+  return flags === undefined ? -ERRNO.EINVAL : calls.setFlags(path, flags & KEPT_FLAGS);
 }
