@@ -28,6 +28,8 @@ export async function lockRules(db: Db, clock: Pick<Clock, "now"> = systemClock)
   return { now: await lockTime(db, clock), minimumDays };
 }
 
+const IDS_MAX = 500;
+
 /** By the lock clock; null when nothing holds the copy. */
 export function lockedUntil(row: LockedRow, { now, minimumDays }: LockRules): number | null {
   const days = Math.max(row.lockDays, row.planLockDays ?? 0, minimumDays);
@@ -43,7 +45,7 @@ export async function lockedCopies(
   ids?: readonly string[],
 ): Promise<Map<string, number>> {
   const rules = await lockRules(db, clock);
-  const rows = await db
+  let query = db
     .selectFrom("copies")
     .leftJoin("plans", "plans.id", "copies.plan_id")
     .select([
@@ -53,8 +55,11 @@ export async function lockedCopies(
       "plans.lock_days as planLockDays",
     ])
     .where("copies.repository_id", "=", repositoryId)
-    .where("copies.forgotten_at", "is", null)
-    .execute();
+    .where("copies.forgotten_at", "is", null);
+  // More of them are not worth a list: all are looked at.
+  if (ids !== undefined && ids.length > 0 && ids.length <= IDS_MAX)
+    query = query.where("copies.id", "in", [...ids]);
+  const rows = await query.execute();
   const wanted = ids === undefined ? undefined : new Set(ids);
   const locked = new Map<string, number>();
   for (const row of rows) {
