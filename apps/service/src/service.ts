@@ -14,6 +14,7 @@ import { browserNames } from "./authority/server-names.ts";
 import { prepareTls, type TlsOptions, type TlsPort } from "./authority/tls-server.ts";
 import type { Database } from "./database/database.ts";
 import { openDatabase } from "./database/open-database.ts";
+import { copyBeforeUpgrade } from "./database/upgrade-copy.ts";
 import { registerAgentRoutes } from "./devices/agent-routes.ts";
 import { adoptWorker, createWorkerCode } from "./devices/own-worker.ts";
 import { attachUploads } from "./downloads/upload-server.ts";
@@ -27,6 +28,7 @@ import { startNotifier } from "./notifications/notifier.ts";
 import { startScheduler } from "./plans/scheduler.ts";
 import { openOrCreateVault } from "./secrets/create-vault.ts";
 import { finishRotation } from "./secrets/keyring.ts";
+import { openVault } from "./secrets/open-vault.ts";
 import { endOldProposals } from "./secrets/proposal-end.ts";
 import { addRecoverySlots } from "./secrets/repository-slots.ts";
 import type { OpenedVault } from "./secrets/vault-of-keys.ts";
@@ -46,6 +48,8 @@ export interface ServiceOptions {
   readonly dataFolder: string;
   /** Made by the first start. */
   readonly unlockFile: string;
+  /** Opens the vault in place of the unlock file; the vault is there then. It stays the caller's to wipe. */
+  readonly unlockPassphrase?: Uint8Array;
   readonly listen: ListenAddress;
   /** `https://HOST:PORT` where agents reach this very process, when several share the database. Default: what it listens on. */
   readonly ownAddress?: string;
@@ -85,6 +89,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const log = createLog(clock, (line) => options.log(line.trimEnd()));
   await mkdir(options.dataFolder, { recursive: true, mode: 0o700 });
   await using opening = new AsyncDisposableStack();
+  const copy = copyBeforeUpgrade(options.database, clock);
+  if (copy !== undefined)
+    log.info("database-copied", { file: copy, reason: "its tables are brought up to date" });
   const opened = opening.use(await openDatabase(options.database));
   const metrics = createServiceMetrics();
   opening.defer(metrics.stop);
@@ -232,11 +239,14 @@ function lifecycle({
 async function openVaultOf(
   database: Database,
   clock: Clock,
-  { unlockFile, dataFolder }: ServiceOptions,
+  { unlockFile, unlockPassphrase, dataFolder }: ServiceOptions,
 ): Promise<OpenedVault> {
+  const ports = { clock, randomness: systemRandomness };
+  if (unlockPassphrase !== undefined) {
+    return openVault(database.db, { kind: "passphrase", passphrase: unlockPassphrase }, ports);
+  }
   return openOrCreateVault(database, {
-    clock,
-    randomness: systemRandomness,
+    ...ports,
     unlockFile: { path: unlockFile, dataFolder },
   });
 }

@@ -18,7 +18,7 @@ After=network-online.target
 
 [Service]
 Type=exec
-ExecStart=${commandOf(installation).map(quote).join(" ")}
+ExecStart=${commandOf(installation).map(systemdWord).join(" ")}
 Restart=on-failure
 RestartSec=${String(RESTART_SECONDS)}
 TimeoutStopSec=${String(STOP_SECONDS)}
@@ -57,7 +57,7 @@ WantedBy=multi-user.target
 }
 
 /** systemd.service(5), "Command lines": quotes, C escapes, and `%` and `$` doubled. */
-function quote(word: string): string {
+export function systemdWord(word: string): string {
   const escaped = word.replaceAll("%", "%%").replaceAll("$", "$$$$");
   if (/^[\w@%+=:,./-]+$/u.test(word)) return escaped;
   return `"${escaped.replaceAll("\\", "\\\\").replaceAll('"', String.raw`\"`)}"`;

@@ -6,6 +6,7 @@ import { type CommandCall, EXIT, type Exit } from "../command-call.ts";
 import { parseListen } from "../service-address.ts";
 import { servicePlaces } from "../service-places.ts";
 import { keepWorker } from "../service-worker.ts";
+import { unlockPassphrase } from "../unlock-passphrase.ts";
 import { version } from "../version.ts";
 
 const LISTEN_DEFAULT = "127.0.0.1:8443";
@@ -17,9 +18,11 @@ export async function run(call: CommandCall): Promise<Exit> {
   const tlsCertificate = options.text("tlsCertificate");
   const tlsKey = options.text("tlsKey");
   if ((tlsCertificate === undefined) !== (tlsKey === undefined)) throw halfCertificate();
+  const passphrase = options.text("unlockWith") === "passphrase" ? await unlockPassphrase(signal) : undefined;
   const service = await startService({
     dataFolder: data,
     unlockFile,
+    ...(passphrase === undefined ? {} : { unlockPassphrase: passphrase }),
     database,
     listen,
     version: version(),
@@ -28,7 +31,7 @@ export async function run(call: CommandCall): Promise<Exit> {
     ...(tlsCertificate === undefined || tlsKey === undefined
       ? {}
       : { tls: { certificateFile: tlsCertificate, keyFile: tlsKey } }),
-  });
+  }).finally(() => passphrase?.fill(0));
   try {
     output.text(`Holdfast ${version()} is at ${service.url}`);
     if (service.setupLink !== undefined) output.text(`Make the first administrator: ${service.setupLink}`);

@@ -5,7 +5,7 @@
  */
 import { systemClock, systemRandomness } from "@holdfast/kernel";
 import { createAuditLog } from "../audit/audit-log.ts";
-import { openDatabase } from "../database/open-database.ts";
+import { openServiceDatabase } from "./service-database.ts";
 import { openVault, type Unlock } from "../secrets/open-vault.ts";
 import { createPasswordWork } from "../users/password-work.ts";
 import { resetPasswordByCommand } from "../users/reset-by-command.ts";
@@ -19,7 +19,7 @@ export async function resetPassword(
   user: string,
   password: string,
 ): Promise<void> {
-  await using database = await openDatabase(url);
+  await using database = await openServiceDatabase(url);
   using vault = await openVault(database.db, unlock, PORTS);
   const audit = createAuditLog({ database, vault, clock: systemClock });
   const passwords = createPasswordWork(systemRandomness);

@@ -5,7 +5,7 @@
  */
 import { systemClock, systemRandomness } from "@holdfast/kernel";
 import { type AuditVerification, verifyAudit } from "../audit/verify-audit.ts";
-import { openDatabase } from "../database/open-database.ts";
+import { openServiceDatabase } from "./service-database.ts";
 import { openVault, type Unlock } from "../secrets/open-vault.ts";
 import { replaceUnlockFile } from "../secrets/replace-unlock-file.ts";
 import type { UnlockFilePlace } from "../secrets/unlock-file.ts";
@@ -24,7 +24,7 @@ export async function makeNewUnlockFile(
   unlock: Exclude<Unlock, { kind: "file" }>,
   place: UnlockFilePlace,
 ): Promise<void> {
-  await using database = await openDatabase(url);
+  await using database = await openServiceDatabase(url);
   await replaceUnlockFile(database, unlock, place, PORTS);
 }
 
@@ -44,7 +44,7 @@ export async function verifyDatabase(
   unlock: Unlock,
   auditKey?: Uint8Array,
 ): Promise<Verification> {
-  await using database = await openDatabase(url);
+  await using database = await openServiceDatabase(url);
   using vault = await openVault(database.db, unlock, PORTS);
   return {
     vault: await verifyVault(database.db, vault),

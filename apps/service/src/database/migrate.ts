@@ -30,7 +30,7 @@ export const MIGRATIONS: readonly ServiceMigration[] = [
   { name: "0007", up: addHistory },
 ];
 
-const MIGRATION_TABLE = "schema_migrations";
+export const MIGRATION_TABLE = "schema_migrations";
 const MIGRATION_LOCK_TABLE = "schema_migrations_lock";
 
 /**
