@@ -108,6 +108,30 @@ forEachDatabase("providers of single sign-on", (open) => {
     );
   });
 
+  test("the last administrator is not shut out by switching it off, nor by one who was only invited", async () => {
+    await using database = await open();
+    await using fixture = await startSignOn(database, provider);
+    const { server, admin } = fixture;
+    const id = await fixture.addProvider({ defaultRole: "administrator" });
+    const visitor = visitorOf(fixture);
+    await visitor.signIn(id, "1");
+    await server.send("POST", "/users/invitations", {
+      as: admin.token,
+      body: { name: "ivy", role: "administrator" },
+    });
+    const patch = (path: string, body: unknown) =>
+      server.send("PATCH", path, { as: visitor.session, body, headers: { "if-match": '"1"' } });
+    assert.equal((await patch(`/users/${admin.id}`, { disabled: true })).status, 200);
+    assertProblem(
+      await patch(`/identity-providers/${id}`, { enabled: false }),
+      409,
+      "ERR_LAST_ADMINISTRATOR",
+    );
+    const me = (await server.send("GET", "/session", { as: visitor.session })).body.user.id;
+    assertProblem(await patch(`/users/${String(me)}`, { role: "viewer" }), 409, "ERR_LAST_ADMINISTRATOR");
+    assert.equal((await server.send("GET", "/setup")).body.needed, false);
+  });
+
   test("a change needs the revision that was seen, and keeps what it does not name", async () => {
     await using database = await open();
     await using fixture = await startSignOn(database, provider);

@@ -23,6 +23,7 @@ import { openSession, recordRefusal, signInFailed } from "./session-start.ts";
 import type { Visitor } from "./sessions.ts";
 import { newToken, tokenHash } from "./tokens.ts";
 import { findUser } from "./user-rows.ts";
+import { keepAWayIn } from "./ways-in.ts";
 import { challengeOf, checkAssertion, checkRegistration, relyingPartyOf } from "./webauthn.ts";
 
 const CHALLENGE_MS = 5 * 60_000;
@@ -155,7 +156,7 @@ export async function listPasskeys(db: Db, userId: string): Promise<PasskeyView[
   }));
 }
 
-/** @throws AppError `ERR_NOT_FOUND`, also for passkeys of others. */
+/** @throws AppError `ERR_NOT_FOUND`, also for passkeys of others; `ERR_IN_USE` for the only way to sign in. */
 export async function deletePasskey(
   { database, audit }: UserDependencies,
   actor: SessionActor,
@@ -169,6 +170,7 @@ export async function deletePasskey(
       .executeTakeFirstOrThrow();
     if (numDeletedRows === 0n)
       throw new AppError("ERR_NOT_FOUND", `There is no passkey ${id}.`, { subject: id });
+    await keepAWayIn(transaction, actor.userId);
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "user.passkey-removed",

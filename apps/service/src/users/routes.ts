@@ -27,7 +27,8 @@ import { setUp } from "./setup.ts";
 import { createIssuers } from "./single-sign-on/issuer.ts";
 import { singleSignOnRoutes } from "./single-sign-on/routes.ts";
 import { inSession, signIn, signOut } from "./sign-in.ts";
-import { findUser, hasAdministrator, rightsOf, showUser } from "./user-rows.ts";
+import { findUser, rightsOf, showUser } from "./user-rows.ts";
+import { hasAdministrator } from "./ways-in.ts";
 import { tokenHash } from "./tokens.ts";
 import { changeUser, createUser, listUsers, resetPassword } from "./users.ts";
 

@@ -11,7 +11,7 @@ import type { UserDependencies } from "./dependencies.ts";
 import { checkPassword } from "./password-rules.ts";
 import { startSession, type Visitor } from "./sessions.ts";
 import { newToken, tokenHash } from "./tokens.ts";
-import { hasAdministrator } from "./user-rows.ts";
+import { hasAdministrator } from "./ways-in.ts";
 import { insertUser } from "./users.ts";
 
 const SETUP_TOKEN_MS = 24 * 60 * 60_000;

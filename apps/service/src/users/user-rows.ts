@@ -87,15 +87,3 @@ async function waysInOf(
     accounts,
   };
 }
-
-export async function hasAdministrator(db: Db, except?: string): Promise<boolean> {
-  const row = await db
-    .selectFrom("users")
-    .select("id")
-    .where("role", "=", "administrator")
-    .where("disabled", "=", 0)
-    .$if(except !== undefined, (query) => query.where("id", "!=", except ?? ""))
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
-}

@@ -14,7 +14,8 @@ import type { UserDependencies } from "./dependencies.ts";
 import { checkPassword } from "./password-rules.ts";
 import type { Role } from "./rights.ts";
 import { endSessions } from "./sessions.ts";
-import { findUser, grantsOf, hasAdministrator, replaceGrants, showUser } from "./user-rows.ts";
+import { findUser, grantsOf, replaceGrants, showUser } from "./user-rows.ts";
+import { hasAdministrator } from "./ways-in.ts";
 
 /** By name. */
 export async function listUsers(db: Db, { limit, cursor }: PageQuery): Promise<Page<UserView>> {

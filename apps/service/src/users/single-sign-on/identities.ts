@@ -9,7 +9,8 @@ import { userActor } from "../../audit/audit.ts";
 import type { Db, Transaction } from "../../database/database.ts";
 import type { Actor } from "../../http/route.ts";
 import type { UserDependencies } from "../dependencies.ts";
-import { findUser, passwordOf, type UserRow } from "../user-rows.ts";
+import { findUser, type UserRow } from "../user-rows.ts";
+import { keepAWayIn } from "../ways-in.ts";
 import type { Person } from "./person.ts";
 import type { ProviderRow } from "./provider-rows.ts";
 
@@ -113,8 +114,7 @@ export async function removeIdentity(
   providerId: string,
 ): Promise<void> {
   await database.transaction(async (transaction) => {
-    const user = await findUser(transaction, userId);
-    await refuseLastWay(transaction, user, providerId);
+    await findUser(transaction, userId);
     const { numDeletedRows } = await transaction
       .deleteFrom("identities")
       .where("user_id", "=", userId)
@@ -123,31 +123,12 @@ export async function removeIdentity(
     if (numDeletedRows === 0n) {
       throw new AppError("ERR_NOT_FOUND", "No account of this provider is linked.", { subject: providerId });
     }
+    await keepAWayIn(transaction, userId);
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "user.identity-removed",
       subject: { kind: "user", id: userId },
       details: { provider: providerId },
     });
-  });
-}
-
-async function refuseLastWay(transaction: Transaction, user: UserRow, providerId: string): Promise<void> {
-  if (passwordOf(user) !== undefined || user.disabled === 1) return;
-  const others = await transaction
-    .selectFrom("identities")
-    .select("provider_id")
-    .where("user_id", "=", user.id)
-    .where("provider_id", "!=", providerId)
-    .executeTakeFirst();
-  const passkey = await transaction
-    .selectFrom("passkeys")
-    .select("id")
-    .where("user_id", "=", user.id)
-    .executeTakeFirst();
-  if (others !== undefined || passkey !== undefined) return;
-  throw new AppError("ERR_IN_USE", `${user.name} could not sign in any more.`, {
-    subject: providerId,
-    remedy: "Add a passkey first, or let an administrator send an invitation for a password.",
   });
 }

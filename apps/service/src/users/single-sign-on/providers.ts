@@ -14,6 +14,7 @@ import { type AuditEntry, userActor } from "../../audit/audit.ts";
 import type { Db, Transaction } from "../../database/database.ts";
 import { checkRevision } from "../../http/conditions.ts";
 import type { Actor } from "../../http/route.ts";
+import { hasAdministrator } from "../ways-in.ts";
 import { clientOf } from "./client.ts";
 import type { SingleSignOnDependencies } from "./dependencies.ts";
 import { checkIssuer, type Inspection } from "./issuer.ts";
@@ -52,7 +53,7 @@ export async function createProvider(
   });
 }
 
-/** @throws AppError as {@link createProvider}, `ERR_CHANGED_MEANWHILE`. */
+/** @throws AppError as {@link createProvider}, `ERR_CHANGED_MEANWHILE`, `ERR_LAST_ADMINISTRATOR`. */
 export async function changeProvider(
   { database, audit }: SingleSignOnDependencies,
   actor: Actor,
@@ -73,6 +74,7 @@ export async function changeProvider(
       .set({ ...columnsOf({ ...before, ...definedOf(change) }), revision: row.revision + 1 })
       .where("id", "=", id)
       .execute();
+    await keepAnAdministrator(transaction, row);
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "identity-provider.change",
@@ -223,6 +225,14 @@ async function checkSecret(db: Db, actor: Actor, id: string | null): Promise<voi
   throw new AppError("ERR_NOT_FOUND", `There is no password ${id} in the Password Manager.`, {
     subject: id,
     remedy: "Add the client secret there first, as a password.",
+  });
+}
+
+async function keepAnAdministrator(transaction: Transaction, { id, name }: ProviderRow): Promise<void> {
+  if (await hasAdministrator(transaction)) return;
+  throw new AppError("ERR_LAST_ADMINISTRATOR", `All administrators sign in by ${name} alone.`, {
+    subject: id,
+    remedy: "Give one of them a password or a passkey first.",
   });
 }
 

@@ -6,7 +6,8 @@
 import { AppError, newId } from "@holdfast/kernel";
 import type { Transaction } from "../../database/database.ts";
 import { endSessions } from "../sessions.ts";
-import { findUser, hasAdministrator, type UserRow } from "../user-rows.ts";
+import { findUser, type UserRow } from "../user-rows.ts";
+import { hasAdministrator } from "../ways-in.ts";
 import { insertUser } from "../users.ts";
 import type { SingleSignOnDependencies } from "./dependencies.ts";
 import { insertIdentity, userOfIdentity } from "./identities.ts";
