@@ -6,41 +6,27 @@ import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { z } from "zod";
+import {
+  comparisonView,
+  pathVersions,
+  searchView,
+  startedSearch,
+  type TaskResult,
+  taskResults,
+} from "@holdfast/protocol";
 import { startSite, until } from "./copy-site.ts";
 import type { Scene } from "./scene.ts";
-
-const searchResult = z.object({
-  state: z.string(),
-  error: z.unknown(),
-  result: z
-    .object({
-      copies: z.array(z.string()),
-      found: z.array(
-        z.object({
-          path: z.string(),
-          size: z.number(),
-          in: z.array(z.number()),
-          versions: z.number(),
-          pathBytes: z.string().optional(),
-        }),
-      ),
-      next: z.string().optional(),
-      complete: z.boolean(),
-    })
-    .nullable(),
-});
 
 async function search(
   { api }: Scene,
   fields: Readonly<Record<string, unknown>>,
-): Promise<NonNullable<z.infer<typeof searchResult>["result"]>> {
+): Promise<TaskResult<"search">> {
   const started = await api.ok("POST", "/searches", fields);
-  const { searches } = z.object({ searches: z.array(z.object({ task: z.string() })) }).parse(started);
+  const { searches } = startedSearch.parse(started);
   assert.equal(searches.length, 1);
   return until(async () => {
     const answer = await api.ok("GET", `/searches/${String(searches[0]?.task)}?wait=20`);
-    const { result, error, state } = searchResult.parse(answer);
+    const { result, error, state } = searchView.parse(answer);
     assert(state !== "failed", JSON.stringify(error));
     return result ?? undefined;
   }, "the search did not end");
@@ -83,16 +69,12 @@ suite("looking into copies", () => {
     );
     assert.deepEqual((await search(site, { copy: second, pattern: "gone" })).found, []);
 
-    const versions = z
-      .object({
-        versions: z.array(z.object({ copy: z.string(), change: z.string(), size: z.number().optional() })),
-      })
-      .parse(
-        await api.ok(
-          "GET",
-          `/copies/${third}/versions?${new URLSearchParams({ path: join(docs, "Report.txt") }).toString()}`,
-        ),
-      );
+    const versions = pathVersions.parse(
+      await api.ok(
+        "GET",
+        `/copies/${third}/versions?${new URLSearchParams({ path: join(docs, "Report.txt") }).toString()}`,
+      ),
+    );
     assert.deepEqual(
       versions.versions.map(({ copy, change, size }) => [copy, change, size]),
       [
@@ -103,20 +85,15 @@ suite("looking into copies", () => {
     );
 
     const { task } = await api.ok("POST", "/comparisons", { before: first, after: second, path: source });
-    const { result } = await api.ok("GET", `/comparisons/${String(task)}?wait=25`);
-    const { differences, counts, folders } = z
-      .object({
-        differences: z.array(z.object({ path: z.string(), change: z.string() })),
-        counts: z.record(z.string(), z.number()),
-        folders: z.array(z.object({ name: z.string(), added: z.number() })),
-      })
-      .parse(result);
+    const { result } = comparisonView.parse(await api.ok("GET", `/comparisons/${String(task)}?wait=25`));
+    assert(result?.counts !== undefined && result.folders !== undefined);
+    const { differences, counts, folders } = result;
     const changes = new Map(differences.map(({ path, change }) => [path.slice(source.length), change]));
     assert.equal(changes.get("docs/Report.txt"), "modified");
     assert.equal(changes.get("docs/gone.txt"), "removed");
     assert.equal(changes.get("docs/new.txt"), "added");
     assert.equal(changes.get("docs/kept.txt"), undefined);
-    assert.deepEqual([counts["added"], counts["removed"], counts["modified"]], [1, 1, 1]);
+    assert.deepEqual([counts.added, counts.removed, counts.modified], [1, 1, 1]);
     assert.deepEqual(
       folders.map(({ name, added }) => [name, added]),
       [["docs", 1]],
@@ -129,8 +106,8 @@ suite("looking into copies", () => {
     const dry = await site.ended(
       (await api.ok("POST", `/copies/${third}/restore`, { ...selection, dryRun: true }))["task"],
     );
-    const counted = z.object({ files: z.number(), dryRun: z.boolean() }).parse(dry["result"]);
-    assert.deepEqual(counted, { files: 1, dryRun: true });
+    const counted = taskResults.restore.parse(dry["result"]);
+    assert.deepEqual([counted.files, counted.dryRun], [1, true]);
     assert.throws(() => readFileSync(join(target, docs, "[a]*.txt")), { code: "ENOENT" });
     const done = await site.ended((await api.ok("POST", `/copies/${third}/restore`, selection))["task"]);
     assert.equal(done["state"], "succeeded", JSON.stringify(done["error"]));

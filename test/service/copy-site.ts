@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import { taskResults } from "@holdfast/protocol";
 import { type Scene, startScene } from "./scene.ts";
 
 const PASSPHRASE = "correct horse battery staple";
@@ -46,7 +46,7 @@ export async function startSite(
     assert(Array.isArray(tasks));
     const { state, error, result } = await scene.ended(tasks[0]);
     assert.equal(state, "succeeded", JSON.stringify(error));
-    return z.object({ copy: z.object({ id: z.string() }) }).parse(result).copy.id;
+    return taskResults.backup.parse(result).copy.id;
   };
   return { ...scene, source, device, plan: String(plan), backUp };
 }

@@ -13,8 +13,17 @@ import process from "node:process";
 import { pipeline } from "node:stream/promises";
 import { suite, test } from "node:test";
 import { createZstdDecompress } from "node:zlib";
-import { AGENT_SERVER_NAME, UPLOAD_SUBPROTOCOL, UPLOADS_PATH } from "@holdfast/protocol";
-import { z } from "zod";
+import {
+  AGENT_SERVER_NAME,
+  auditRow,
+  browsePage,
+  pageOf,
+  problem,
+  task,
+  type TaskView,
+  UPLOAD_SUBPROTOCOL,
+  UPLOADS_PATH,
+} from "@holdfast/protocol";
 import { startSite, until } from "./copy-site.ts";
 import type { Scene } from "./scene.ts";
 
@@ -40,17 +49,11 @@ async function brokenOff(response: IncomingMessage): Promise<void> {
   assert(!response.complete);
 }
 
-const taskList = z.object({
-  items: z.array(
-    z.object({ id: z.string(), state: z.string(), run: z.string().nullable(), error: z.unknown() }),
-  ),
-});
-
-async function lastDownload({ api }: Scene): Promise<z.infer<typeof taskList>["items"][number]> {
-  const { items } = taskList.parse(await api.ok("GET", "/tasks?kind=download&limit=1"));
-  const [task] = items;
-  assert(task !== undefined);
-  return task;
+async function lastDownload({ api }: Scene): Promise<TaskView> {
+  const { items } = pageOf(task).parse(await api.ok("GET", "/tasks?kind=download&limit=1"));
+  const [newest] = items;
+  assert(newest !== undefined);
+  return newest;
 }
 
 function endOfDownload(scene: Scene): Promise<string> {
@@ -81,10 +84,6 @@ function fillOdd(source: string): void {
   writeFileSync(join(source, "empty"), "");
 }
 
-const browsed = z.object({
-  entries: z.array(z.object({ name: z.string(), kind: z.string(), pathBytes: z.string().optional() })),
-});
-
 suite("downloads", () => {
   test("of files with any name, of parts, and of folders as archives", {
     timeout: 300_000,
@@ -93,7 +92,7 @@ suite("downloads", () => {
     const { api, bench, source } = site;
     const copy = await site.backUp();
     const folder = `${source}/odd`;
-    const { entries } = browsed.parse(
+    const { entries } = browsePage.parse(
       await api.ok("GET", `/copies/${copy}/entries?${new URLSearchParams({ path: folder }).toString()}`),
     );
     for (const { name, kind, pathBytes } of entries.filter((entry) => entry.kind === "file")) {
@@ -150,23 +149,14 @@ suite("downloads", () => {
     ] as const) {
       const response = await api.open(downloadPath(copy, { path }));
       assert.equal(response.statusCode, status);
-      assert.equal(
-        z.object({ code: z.string() }).parse(JSON.parse((await bytesOf(response)).toString())).code,
-        code,
-      );
+      assert.equal(problem.parse(JSON.parse((await bytesOf(response)).toString())).code, code);
     }
     const crossSite = await api.open(page, { "sec-fetch-site": "cross-site" });
     assert.equal(crossSite.statusCode, 403);
     crossSite.resume();
 
-    const { items } = z
-      .object({
-        items: z.array(
-          z.object({ action: z.string(), details: z.object({ path: z.string() }).loose() }).loose(),
-        ),
-      })
-      .parse(await api.ok("GET", "/audit?action=copy.download&limit=200"));
-    assert(items.some(({ details }) => details.path === folder));
+    const { items } = pageOf(auditRow).parse(await api.ok("GET", "/audit?action=copy.download&limit=200"));
+    assert(items.some(({ details }) => JSON.stringify(details).includes(JSON.stringify(folder))));
   });
 
   test("pass in little memory, and end where they are cut", { timeout: 600_000 }, async (context) => {
@@ -281,8 +271,9 @@ async function tryUpload(
 }
 
 function identityOf(folder: string): { readonly cert: string; readonly key: string } {
-  const { certificate, key } = z
-    .object({ certificate: z.string(), key: z.string() })
-    .parse(JSON.parse(readFileSync(join(folder, "identity.json"), "utf8")));
+  const identity: { certificate?: unknown; key?: unknown } = JSON.parse(
+    readFileSync(join(folder, "identity.json"), "utf8"),
+  );
+  const [certificate, key] = [String(identity.certificate), String(identity.key)];
   return { cert: certificate, key: readFileSync(join(folder, key), "utf8") };
 }

@@ -284,6 +284,10 @@ export const COMMANDS: readonly CommandDefinition[] = [
       UNLOCK_WITH,
       { flags: "--tls-certificate FILE", text: "certificate chain for browsers, PEM; without it its own" },
       { flags: "--tls-key FILE", text: "the private key of it" },
+      {
+        flags: "--own-address URL",
+        text: "where agents reach this very process, when several share the database; without it --listen",
+      },
       { flags: "--no-worker", text: "without the worker" },
     ],
     load: () => import("./commands/serve.ts"),

@@ -28,6 +28,7 @@ export async function run(call: CommandCall): Promise<Exit> {
     version: version(),
     // Of the service, not of the command: JSON lines, also where the result is for people.
     log: (line) => void process.stderr.write(`${line}\n`),
+    ...ownAddress(options.text("ownAddress")),
     ...(tlsCertificate === undefined || tlsKey === undefined
       ? {}
       : { tls: { certificateFile: tlsCertificate, keyFile: tlsKey } }),
@@ -57,6 +58,18 @@ async function ended(signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   signal.addEventListener("abort", () => resolve(), { once: true });
   await promise;
+}
+
+/** @throws AppError `ERR_USAGE`. */
+function ownAddress(text: string | undefined): { readonly ownAddress?: string } {
+  if (text === undefined) return {};
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "https:" && url.pathname === "/" && url.username === "")
+    return { ownAddress: url.origin };
+  throw new AppError("ERR_USAGE", "--own-address cannot be used.", {
+    subject: "--own-address",
+    remedy: "Give it as https://HOST:PORT.",
+  });
 }
 
 function halfCertificate(): AppError {
