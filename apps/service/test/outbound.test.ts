@@ -302,6 +302,11 @@ suite("a call to the outside", () => {
     const json = { method: "PUT", body: "{}", headers: { "Content-Type": "application/json" } };
     await listed.fetch(url, json);
     await assert.rejects(listed.fetch(url.replace("http:", "ftp:")), hasCode("ERR_OUTBOUND_REFUSED"));
+    const withPassword = url.replace("//", "//me:hidden@");
+    await assert.rejects(listed.fetch(withPassword), (error) => {
+      assert(isAppError(error, "ERR_OUTBOUND_REFUSED"));
+      return !error.message.includes("hidden");
+    });
     assert.deepEqual(received, [
       "POST application/x-www-form-urlencoded;charset=UTF-8 a=b+c",
       "PUT application/json {}",

@@ -47,6 +47,7 @@ const BYTES_MAX = 1024 * 1024;
 const BODYLESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
 export async function exchange(ways: Exchange, url: URL, init: OutboundInit): Promise<Response> {
+  checkForm(url);
   const request = new Request(url, {
     method: init.method ?? "GET",
     headers: new Headers(init.headers),
@@ -77,6 +78,18 @@ export async function exchange(ways: Exchange, url: URL, init: OutboundInit): Pr
 /** Without the brackets of IPv6. */
 function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/u, "$1");
+}
+
+function checkForm(url: URL): void {
+  if (url.username === "" && url.password === "") return;
+  throw new AppError(
+    "ERR_OUTBOUND_REFUSED",
+    `${url.host} is not called with a user or password in the URL.`,
+    {
+      subject: url.host,
+      remedy: "Take them out of the URL: they belong in the Password Manager.",
+    },
+  );
 }
 
 function checkScheme(url: URL, { plainHttp }: Way): void {

@@ -7,6 +7,7 @@ import { AppError, type Clock } from "@holdfast/kernel";
 import { type Schedule, windowAt } from "@holdfast/scheduling";
 import type { AuditActor, AuditLog } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
+import { recordMissedRun } from "../notifications/missed-run.ts";
 import type { TaskQueue } from "../tasks/task-kinds.ts";
 import { devicesOf, findPlan, type PlanRow, scheduleOf } from "./plan-rows.ts";
 import { nextPlanned, nextStart } from "./plan-times.ts";
@@ -141,7 +142,12 @@ async function startDue(transaction: Transaction, queue: TaskQueue, entry: DueEn
   const run = nextPlanned(times, device, entry.lastFired);
   if (run === undefined || run.startAt > now) {
     // What was due is too old by now to be made up for.
-    await claim(transaction, entry, { next_start_at: run?.startAt ?? null });
+    const claimed = await claim(transaction, entry, { next_start_at: run?.startAt ?? null });
+    // Not one that is only put off, so that not all devices start at once.
+    if (claimed && entry.startAt !== null && (run === undefined || run.at > now)) {
+      const { startAt } = entry;
+      await recordMissedRun({ now: () => now }, transaction, { plan, deviceId: device, startAt });
+    }
     return false;
   }
   const next = { last_fired_at: run.at, next_start_at: nextStart(times, device, run.at) };
