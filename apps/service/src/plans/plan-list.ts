@@ -3,7 +3,7 @@ import type { Page, PlanView, planQuery } from "@holdfast/protocol";
 import type { z } from "zod";
 import { type Db } from "../database/database.ts";
 import { nextPage, startAfter } from "../http/paging.ts";
-import { showPlan } from "./plan-rows.ts";
+import { showPlans } from "./plan-views.ts";
 
 /** By name. */
 export async function listPlans(db: Db, query: z.infer<typeof planQuery>): Promise<Page<PlanView>> {
@@ -22,7 +22,5 @@ export async function listPlans(db: Db, query: z.infer<typeof planQuery>): Promi
     );
   }
   const page = nextPage(await rows.execute(), query.limit, ({ name }) => name);
-  const items: PlanView[] = [];
-  for (const row of page.items) items.push(await showPlan(db, row));
-  return { ...page, items };
+  return { ...page, items: await showPlans(db, page.items) };
 }

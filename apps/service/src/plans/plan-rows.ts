@@ -1,12 +1,11 @@
 // Rows of plans, and plans as the API shows them.
 import { AppError } from "@holdfast/kernel";
-import { type Encryption, hook, newPlan, type PlanView, retentionPolicy, retries } from "@holdfast/protocol";
-import { decodeSchedule, describeSchedule, type Schedule } from "@holdfast/scheduling";
+import { type Encryption, hook, newPlan, retentionPolicy, retries } from "@holdfast/protocol";
+import { decodeSchedule, type Schedule } from "@holdfast/scheduling";
 import type { Selectable } from "kysely";
-import { z } from "zod";
+import type { z } from "zod";
 import type { Db } from "../database/database.ts";
 import type { PlansTable } from "../database/tables.ts";
-import { warningsOf } from "./plan-warnings.ts";
 
 export type PlanRow = Selectable<PlansTable>;
 
@@ -63,48 +62,4 @@ export async function devicesOf(db: Db, planId: string): Promise<string[]> {
     .orderBy("device_id")
     .execute();
   return rows.map(({ device_id: id }) => id);
-}
-
-export async function showPlan(db: Db, row: PlanRow): Promise<PlanView> {
-  const devices = await devicesOf(db, row.id);
-  const schedule = scheduleOf(row);
-  const next = await db
-    .selectFrom("plan_devices")
-    .select((query) => query.fn.min("next_start_at").as("next"))
-    .where("plan_id", "=", row.id)
-    .executeTakeFirst();
-  const encryption = encryptionOfPlan(row);
-  return {
-    id: row.id,
-    name: row.name,
-    description: row.description,
-    devices,
-    ...selectionOf(row),
-    storage: row.storage_id,
-    encryption,
-    schedule: row.schedule === null ? null : z.record(z.string(), z.json()).parse(JSON.parse(row.schedule)),
-    scheduleText: schedule === undefined ? null : describeSchedule(schedule),
-    retention: retentionOf(row),
-    retries: retriesOf(row),
-    enabled: row.enabled === 1,
-    lockDays: row.lock_days,
-    repository: row.repository_id,
-    warnings: await warningsOf(db, devices, encryption),
-    queuedBackups: await countBackups(db, row.id, "queued"),
-    runningBackups: await countBackups(db, row.id, "running"),
-    nextRunAt: row.enabled === 1 ? (next?.next ?? null) : null,
-    createdAt: row.created_at,
-    revision: row.revision,
-  };
-}
-
-async function countBackups(db: Db, planId: string, state: "queued" | "running"): Promise<number> {
-  const { count } = await db
-    .selectFrom("tasks")
-    .select((query) => query.fn.countAll<number>().as("count"))
-    .where("state", "=", state)
-    .where("plan_id", "=", planId)
-    .where("kind", "=", "backup")
-    .executeTakeFirstOrThrow();
-  return count;
 }

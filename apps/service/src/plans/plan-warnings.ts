@@ -6,22 +6,24 @@
  */
 import type { Encryption, PlanView } from "@holdfast/protocol";
 import { z } from "zod";
-import type { Db } from "../database/database.ts";
 
-export async function warningsOf(
-  db: Db,
-  deviceIds: readonly string[],
+export interface PlannedDevice {
+  readonly id: string;
+  readonly name: string;
+  /** JSON: what it announced. */
+  readonly methods: string;
+}
+
+const texts = z.array(z.string());
+
+export function warningsOf(
+  devices: readonly PlannedDevice[],
   encryption: Encryption | null,
-): Promise<PlanView["warnings"]> {
-  if (encryption === null || deviceIds.length === 0) return [];
+): PlanView["warnings"] {
+  if (encryption === null) return [];
   const { method } = encryption;
-  const devices = await db
-    .selectFrom("devices")
-    .select(["id", "name", "methods"])
-    .where("id", "in", [...deviceIds])
-    .execute();
   return devices
-    .filter(({ methods }) => !z.array(z.string()).parse(JSON.parse(methods)).includes(method))
+    .filter(({ methods }) => !texts.parse(JSON.parse(methods)).includes(method))
     .map(({ id, name }) => ({
       code: "ERR_METHOD_UNSUPPORTED",
       device: id,

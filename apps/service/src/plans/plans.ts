@@ -23,8 +23,9 @@ import { checkRevision } from "../http/conditions.ts";
 import { cancelBackupsOfPlan, cancelTasksOfPlan } from "../tasks/revocation.ts";
 import type { TaskQueue } from "../tasks/task-kinds.ts";
 import { checkBandwidth } from "./bandwidth.ts";
-import { encryptionOfPlan, findPlan, type PlanRow, retriesOf, showPlan } from "./plan-rows.ts";
+import { encryptionOfPlan, findPlan, type PlanRow, retriesOf } from "./plan-rows.ts";
 import { setDevices } from "./plan-times.ts";
+import { showPlan } from "./plan-views.ts";
 
 export interface PlanDependencies extends RepositoryDependencies {
   readonly audit: AuditLog;

@@ -19,7 +19,8 @@ import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
 import { planDecision } from "../operations/retention.ts";
 import { listPlans } from "./plan-list.ts";
-import { findPlan, showPlan } from "./plan-rows.ts";
+import { findPlan } from "./plan-rows.ts";
+import { showPlan } from "./plan-views.ts";
 import { runPlan, type RunDependencies } from "./plan-runs.ts";
 import { changePlan, clonePlan, createPlan, deletePlan, type PlanDependencies } from "./plans.ts";
 
