@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { decodeBits, encodeBits, encodeTime } from "../src/platform/attribute-names.ts";
 import { explainOnMacos } from "../src/platform/darwin.ts";
-import type { NativeFunction } from "../src/platform/load-koffi.ts";
+import { loadKoffi, type NativeFunction } from "../src/platform/load-koffi.ts";
 import { countAclEntries } from "../src/platform/macos/acl-text.ts";
 import { decodeCommonAttributes } from "../src/platform/macos/common-attributes.ts";
 import {
@@ -175,6 +175,24 @@ suite("calls of macOS", () => {
       },
     });
     assert.deepEqual(calls.commonAttributes(FILE), common(1n, 2n, 2));
+  });
+
+  test("are declared in words that koffi knows", (context) => {
+    const koffi = loadKoffi();
+    if (koffi === undefined) {
+      context.skip("koffi is not there");
+      return;
+    }
+    const declared: string[] = [];
+    declareMacosCalls(
+      (name, result, parameters) => {
+        koffi.proto(result, parameters.split(", "));
+        declared.push(name);
+        return () => 0;
+      },
+      () => 0,
+    );
+    assert(declared.includes("acl_to_text"));
   });
 
   test("free what they were given", () => {

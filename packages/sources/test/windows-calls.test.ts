@@ -9,15 +9,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { decodeBits, decodeTime, encodeBits, encodeTime } from "../src/platform/attribute-names.ts";
-import type { NativeFunction } from "../src/platform/load-koffi.ts";
+import { loadKoffi, type NativeFunction } from "../src/platform/load-koffi.ts";
 import { ATTRIBUTE, fromFileTime } from "../src/platform/windows/file-attributes.ts";
+import { enablePrivileges } from "../src/platform/windows/privileges.ts";
 import {
   readWindowsAttributes,
   sealOnWindows,
   setWindowsAttribute,
   takesOnWindows,
 } from "../src/platform/windows/windows-attributes.ts";
-import { declareWindowsCalls } from "../src/platform/windows/windows-binding.ts";
+import { declareWindowsCalls, type Declare } from "../src/platform/windows/windows-binding.ts";
 import { WIN32_ERROR, type WindowsCalls } from "../src/platform/windows/windows-calls.ts";
 import { createWindowsFileCalls } from "../src/platform/windows/windows-file-calls.ts";
 import { ERRNO } from "../src/posix/errno.ts";
@@ -231,6 +232,21 @@ suite("calls of Windows", () => {
     assert.deepEqual([count("CreateFileW"), count("CloseHandle"), count("FindClose")], [2, 2, 1]);
   });
 
+  test("are declared in words that koffi knows", (context) => {
+    const koffi = loadKoffi();
+    if (koffi === undefined) {
+      context.skip("koffi is not there");
+      return;
+    }
+    const declare: Declare = (_, __, result, parameters) => {
+      koffi.proto(result, parameters === "" ? [] : parameters.split(", "));
+      return () => 0;
+    };
+    declareWindowsCalls(declare);
+    enablePrivileges(declare);
+    assert.throws(() => declare("kernel32", "X", "int", "HANDEL"));
+  });
+
   test("no handle, no call", () => {
     const { calls, asked } = newLibrary({
       GetLastError: () => 32,
@@ -240,6 +256,35 @@ suite("calls of Windows", () => {
     assert.equal(calls.compress("f"), -32);
     assert.equal(calls.streams("f"), -32);
     assert(!asked.some((call) => /DeviceIoControl|CloseHandle|FindNextStreamW/u.test(call)));
+  });
+
+  test("switch on the privileges of backups, where the account has them", () => {
+    const enabled: string[] = [];
+    let name = "";
+    const answers: Readonly<Record<string, NativeFunction>> = {
+      OpenProcessToken: (process, _, token) => {
+        assert.equal(process, -1);
+        bytesOf(token).writeBigInt64LE(99n);
+        return 1;
+      },
+      LookupPrivilegeValueW: (_, wanted, id) => {
+        name = bytesOf(wanted).toString("utf16le");
+        bytesOf(id).writeUInt32LE(17);
+        return name.startsWith("SeBackup") ? 1 : 0;
+      },
+      AdjustTokenPrivileges: (token, disableAll, wanted) => {
+        assert.deepEqual([token, disableAll], [99n, 0]);
+        enabled.push(`${name} ${bytesOf(wanted).toString("hex")}`);
+        return 1;
+      },
+      CloseHandle: (handle) => {
+        assert.equal(handle, 99n);
+        enabled.push("closed");
+        return 1;
+      },
+    };
+    enablePrivileges((_, called) => answers[called] ?? (() => 0));
+    assert.deepEqual(enabled, ["SeBackupPrivilege\0 01000000110000000000000002000000", "closed"]);
   });
 
   test("a folder without streams has none", () => {

@@ -230,6 +230,7 @@ suite("structures of Windows", () => {
 
   test("a file that another program has for itself names the way out", () => {
     assert.match(explainOnWindows(-ERRNO.EBUSY) ?? "", /VSS.*--snapshot/u);
+    assert.match(explainOnWindows(-ERRNO.EACCES) ?? "", /administrator/u);
     assert.equal(explainOnWindows(-ERRNO.ENOENT), undefined);
   });
 });

@@ -36,5 +36,7 @@ export function explainOnWindows(errno: number): string | undefined {
     return "another program has it open for itself alone; back up from a snapshot of the volume (VSS): --snapshot";
   if (errno === -ERRNO.ENOTSUP)
     return "its content is in the cloud, or it is a link that only another program understands";
+  if (errno === -ERRNO.EACCES || errno === -ERRNO.EPERM)
+    return "access is denied; run the program as an administrator or as the local system";
   return undefined;
 }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { enablePrivileges } from "./privileges.ts";
 import { loadKoffi, type NativeFunction } from "../load-koffi.ts";
 import { ATTRIBUTE_DATA_BYTES } from "./file-attributes.ts";
 import { REPARSE_BYTES_MAX } from "./reparse-points.ts";
@@ -35,10 +36,11 @@ export type Declare = (library: string, name: string, result: string, parameters
 export function loadWindowsCalls(): WindowsCalls | undefined {
   const koffi = loadKoffi();
   if (koffi === undefined) return undefined;
+  const declare: Declare = (library, name, result, parameters) =>
+    koffi.load(`${library}.dll`).func(name, result, parameters === "" ? [] : parameters.split(", "));
   try {
-    const calls = declareWindowsCalls((library, name, result, parameters) =>
-      koffi.load(`${library}.dll`).func(name, result, parameters.split(", ")),
-    );
+    const calls = declareWindowsCalls(declare);
+    enablePrivileges(declare);
     return calls;
   } catch {
     return undefined;
