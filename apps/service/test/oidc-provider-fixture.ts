@@ -2,9 +2,9 @@
  * A real provider of OpenID Connect on this machine, and a browser without a window that signs in there.
  */
 import assert from "node:assert/strict";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { Provider } from "oidc-provider";
 
 export const CLIENT_ID = "holdfast";
@@ -15,15 +15,14 @@ export interface ProviderFixture extends AsyncDisposable {
   readonly issuer: string;
   /** What the provider says of its people, by subject. */
   readonly people: Map<string, Record<string, unknown>>;
-  /** Private keys that it signs with. */
-  readonly signingKey: JWK;
+  /** Private key that it signs with. */
+  readonly signingKey: KeyObject;
 }
 
 /** One whose people sign in by saying who they are. */
 export async function startProvider(): Promise<ProviderFixture> {
   const people = new Map<string, Record<string, unknown>>();
-  const { privateKey } = await generateKeyPair("RS256", { extractable: true });
-  const signingKey: JWK = { ...(await exportJWK(privateKey)), kid: "one", alg: "RS256", use: "sig" };
+  const { privateKey: signingKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const server = createServer();
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
@@ -59,11 +58,11 @@ export async function startProvider(): Promise<ProviderFixture> {
 function createProvider(
   issuer: string,
   people: ReadonlyMap<string, Record<string, unknown>>,
-  signingKey: JWK,
+  signingKey: KeyObject,
 ): Provider {
   return new Provider(issuer, {
     clients: [{ client_id: CLIENT_ID, client_secret: CLIENT_SECRET, redirect_uris: [REDIRECT_URI] }],
-    jwks: { keys: [signingKey] },
+    jwks: { keys: [{ ...signingKey.export({ format: "jwk" }), kid: "one", alg: "RS256", use: "sig" }] },
     cookies: { keys: ["for tests alone"] },
     claims: {
       openid: ["sub"],

@@ -10,7 +10,7 @@ export interface UserDependencies {
   readonly clock: Clock;
   readonly randomness: Randomness;
   /** Keeps second factors, and client secrets of providers. */
-  readonly vault: Pick<Vault, "get" | "put" | "checkHead">;
+  readonly vault: Pick<Vault, "get" | "put" | "checkHead" | "sealHead">;
   /** One for the process. */
   readonly passwords: PasswordWork;
 }

@@ -45,6 +45,7 @@ export async function resetPasswordByCommand(
         disabled: 0,
         totp_version: null,
         totp_pending_version: null,
+        totp_head_box: null,
         revision: user.revision + 1,
       })
       .where("id", "=", user.id)

@@ -11,6 +11,7 @@ import type { ValueName } from "../secrets/vault.ts";
 import type { Actor } from "../http/route.ts";
 import { beginAttempt } from "./attempts.ts";
 import type { UserDependencies } from "./dependencies.ts";
+import { nextFactorVersion, provenFactorVersion } from "./second-factor-head.ts";
 import { findUser, type UserRow } from "./user-rows.ts";
 
 const ISSUER = "Holdfast";
@@ -19,7 +20,7 @@ const nameOf = (id: string, version: number): ValueName => ({ kind: "totp", id, 
 
 /** A new secret, which {@link confirmSecondFactor} has to prove that the app has before it counts. */
 export async function prepareSecondFactor(
-  { database, vault, randomness }: UserDependencies,
+  { database, vault, clock, randomness }: UserDependencies,
   { userId, name }: Actor,
 ): Promise<{ readonly secret: string; readonly uri: string }> {
   const bytes = randomness(secretBuffer(TOTP_SECRET_BYTES));
@@ -28,7 +29,7 @@ export async function prepareSecondFactor(
       const user = await findUser(transaction, userId);
       if (user.totp_version !== null) throw alreadyThere();
       await removeSecondFactorValues(transaction, userId);
-      const version = (user.totp_pending_version ?? 0) + 1;
+      const version = nextFactorVersion(clock, user);
       await vault.put(transaction, nameOf(userId, version), bytes);
       await transaction
         .updateTable("users")
@@ -69,6 +70,7 @@ export async function confirmSecondFactor(
       .set({
         totp_version: version,
         totp_pending_version: null,
+        totp_head_box: vault.sealHead("totp", user.id, version),
         totp_last_step: step,
         revision: user.revision + 1,
       })
@@ -93,7 +95,12 @@ export async function removeSecondFactor(
     await removeSecondFactorValues(transaction, userId);
     await transaction
       .updateTable("users")
-      .set({ totp_version: null, totp_pending_version: null, revision: user.revision + 1 })
+      .set({
+        totp_version: null,
+        totp_pending_version: null,
+        totp_head_box: null,
+        revision: user.revision + 1,
+      })
       .where("id", "=", userId)
       .execute();
     await audit.append(transaction, {
@@ -119,7 +126,9 @@ export async function useCode(
   code: string,
 ): Promise<boolean> {
   return database.transaction(async (transaction) => {
-    const { totp_version: version, totp_last_step: last } = await findUser(transaction, id);
+    const user = await findUser(transaction, id);
+    const version = await provenFactorVersion(transaction, vault, user);
+    const { totp_last_step: last } = user;
     if (version === null) return false;
     using secret = await vault.get(transaction, nameOf(id, version));
     const step = totpStepOf(secret.bytes, code.replaceAll(" ", ""), clock.now(), last);

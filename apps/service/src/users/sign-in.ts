@@ -13,6 +13,7 @@ import type { UserDependencies } from "./dependencies.ts";
 import { requireOwnPassword } from "./own-password.ts";
 import { checkPassword } from "./password-rules.ts";
 import { useCode } from "./second-factor.ts";
+import { provenFactorVersion } from "./second-factor-head.ts";
 import { openSession, recordRefusal, signInFailed } from "./session-start.ts";
 import { endSessions, type Visitor, wasHereLately } from "./sessions.ts";
 import { findUser, passwordOf, type UserRow } from "./user-rows.ts";
@@ -39,7 +40,8 @@ export async function signIn(
     await recordRefusal(dependencies, user, visitor);
     throw signInFailed();
   }
-  if (user.totp_version !== null) await requireCode(dependencies, user, code, visitor, attempt);
+  if ((await provenFactorVersion(database.db, dependencies.vault, user)) !== null)
+    await requireCode(dependencies, user, code, visitor, attempt);
   await attempt.succeeded();
   const hash = passwords.isOutdated(user.password) ? await passwords.hash(password) : undefined;
   return openSession(dependencies, user, visitor, { method: "password", newHash: hash });

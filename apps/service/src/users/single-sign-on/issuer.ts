@@ -132,7 +132,10 @@ async function discover(who: IssuerClient, fetch: Outbound["fetch"]): Promise<cl
       execute: url.protocol === "http:" ? [client.allowInsecureRequests] : [],
       [client.customFetch]: fetch,
     });
-    return found.serverMetadata();
+    const metadata = found.serverMetadata();
+    // The library lets issuers of some makers speak for many tenants; here one issuer is one set of people.
+    if (new URL(metadata.issuer).href === url.href) return metadata;
+    throw new Error(`it says that it is ${metadata.issuer.slice(0, 200)}`);
   } catch (error) {
     throw unreachable(who, error);
   }
