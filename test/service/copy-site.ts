@@ -18,12 +18,16 @@ export interface Site extends Scene {
   readonly backUp: () => Promise<string>;
 }
 
-/** @param fill makes what is backed up. */
+/**
+ * @param fill makes what is backed up.
+ * @param more arguments of `serve`.
+ */
 export async function startSite(
   context: TestContext,
   fill: (source: string) => void | Promise<void>,
+  more: readonly string[] = [],
 ): Promise<Site> {
-  const scene = await startScene(context, ["--no-worker"]);
+  const scene = await startScene(context, ["--no-worker", ...more]);
   const { api, bench } = scene;
   const source = bench.path("source");
   mkdirSync(source);

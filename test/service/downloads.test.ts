@@ -24,6 +24,7 @@ import {
   UPLOAD_SUBPROTOCOL,
   UPLOADS_PATH,
 } from "@holdfast/protocol";
+import { postgresMissing, startPostgres } from "../../apps/service/test/postgres-server.ts";
 import { startSite, until } from "./copy-site.ts";
 import type { Scene } from "./scene.ts";
 
@@ -221,6 +222,25 @@ suite("downloads", () => {
     const last = await api.open(path, { range: "bytes=1048576-1048577" });
     assert.equal(last.statusCode, 206);
     assert.equal((await bytesOf(last)).length, 2);
+  });
+});
+
+suite("several processes of the service", { skip: postgresMissing }, () => {
+  test("get what they asked for from devices that are with another one", {
+    timeout: 300_000,
+  }, async (context) => {
+    await using server = await startPostgres();
+    await server.administer("create database holdfast");
+    const database = ["--database", server.url("holdfast")];
+    const site = await startSite(context, (source) => writeFileSync(join(source, "a"), "content"), database);
+    const path = downloadPath(await site.backUp(), { path: `${site.source}/a` });
+    const another = await site.anotherService();
+    for (const api of [another, site.api, another]) {
+      const response = await api.open(path);
+      assert.equal((await bytesOf(response)).toString("utf8"), "content");
+    }
+    const { input } = await lastDownload(site);
+    assert(JSON.stringify(input).includes('"uploadTo":"https://127.0.0.1:'), JSON.stringify(input));
   });
 });
 

@@ -25,6 +25,8 @@ export interface Scene {
   readonly stopService: () => Promise<void>;
   /** On the same address and data. */
   readonly restartService: () => Promise<void>;
+  /** A further process with the same database, on an address of its own; signed in there as well. */
+  readonly anotherService: () => Promise<ApiClient>;
   readonly killAgent: (name: string) => Promise<void>;
   readonly restartAgent: (name: string) => void;
   readonly servicePid: () => number;
@@ -83,6 +85,13 @@ export async function startScene(
       ({ running: service, listening } = await startServe(context, bench, new URL(url).host, more));
       all.push(service);
       assert.equal(listening["setupLink"], undefined);
+    },
+    anotherService: async () => {
+      const another = await startServe(context, bench, "127.0.0.1:0", more);
+      all.push(another.running);
+      const client = await apiClient(String(another.listening["url"]));
+      await client.ok("POST", "/session", ADMINISTRATOR);
+      return client;
     },
     killAgent: async (name) => {
       const running = agents.get(name);
