@@ -18,8 +18,8 @@ import {
   setWindowsAttribute,
   takesOnWindows,
 } from "../src/platform/windows/windows-attributes.ts";
-import { declareWindowsCalls, type Declare } from "../src/platform/windows/windows-binding.ts";
-import { WIN32_ERROR, type WindowsCalls } from "../src/platform/windows/windows-calls.ts";
+import { declareWindowsCalls } from "../src/platform/windows/windows-binding.ts";
+import { type Declare, WIN32_ERROR, type WindowsCalls } from "../src/platform/windows/windows-calls.ts";
 import { createWindowsFileCalls } from "../src/platform/windows/windows-file-calls.ts";
 import { ERRNO } from "../src/posix/errno.ts";
 import type { FileCalls } from "../src/posix/file-calls.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Declare } from "./windows-binding.ts";
+import type { Declare } from "./windows-calls.ts";
 
 const NAMES = ["SeBackupPrivilege", "SeRestorePrivilege"];
 const CURRENT_PROCESS = -1;

@@ -7,12 +7,12 @@
  * @module
  */
 import { enablePrivileges } from "./privileges.ts";
-import { loadKoffi, type NativeFunction } from "../load-koffi.ts";
+import { loadKoffi } from "../load-koffi.ts";
 import { ATTRIBUTE_DATA_BYTES } from "./file-attributes.ts";
 import { REPARSE_BYTES_MAX } from "./reparse-points.ts";
 import { DESCRIPTOR_BYTES_MAX, SECURITY_INFORMATION } from "./security-descriptor.ts";
 import { STREAM_DATA_BYTES } from "./streams.ts";
-import { WIN32_ERROR, type WindowsCalls } from "./windows-calls.ts";
+import { type Declare, WIN32_ERROR, type WindowsCalls } from "./windows-calls.ts";
 
 const INVALID_HANDLE = -1;
 const FILE_WRITE_ATTRIBUTES = 0x100;
@@ -28,9 +28,6 @@ const FSCTL_SET_SPARSE = 0x0009_00c4;
 const COMPRESSION_FORMAT_DEFAULT = 1;
 const STREAMS_MAX = 4096;
 const { owner, group, dacl } = SECURITY_INFORMATION;
-
-/** Declares a function of a library: name, result and parameters in the words of koffi. */
-export type Declare = (library: string, name: string, result: string, parameters: string) => NativeFunction;
 
 /** Undefined where koffi or a function is missing. */
 export function loadWindowsCalls(): WindowsCalls | undefined {

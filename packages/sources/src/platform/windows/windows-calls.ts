@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { NativeFunction } from "../load-koffi.ts";
+
 export interface WindowsCalls {
   /** WIN32_FILE_ATTRIBUTE_DATA, of a link itself. */
   readonly attributeData: (path: string) => Buffer | number;
@@ -22,6 +24,9 @@ export interface WindowsCalls {
   readonly encrypt: (path: string) => number;
   readonly makeSparse: (path: string) => number;
 }
+
+/** Declares a function of a library: name, result and parameters in the words of koffi. */
+export type Declare = (library: string, name: string, result: string, parameters: string) => NativeFunction;
 
 export const WIN32_ERROR = {
   fileNotFound: 2,
