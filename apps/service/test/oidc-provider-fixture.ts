@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { Provider } from "oidc-provider";
 
@@ -20,16 +21,19 @@ export interface ProviderFixture extends AsyncDisposable {
 }
 
 /** One whose people sign in by saying who they are. */
-export async function startProvider(): Promise<ProviderFixture> {
+export async function startProvider(tls?: {
+  readonly cert: string;
+  readonly key: string;
+}): Promise<ProviderFixture> {
   const people = new Map<string, Record<string, unknown>>();
   const { privateKey: signingKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  const server = createServer();
+  const server = tls === undefined ? createServer() : createTlsServer(tls);
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
   const { port } = server.address() as AddressInfo;
-  const issuer = `http://127.0.0.1:${String(port)}`;
+  const issuer = `http${tls === undefined ? "" : "s"}://127.0.0.1:${String(port)}`;
   const provider = createProvider(issuer, people, signingKey);
   const answer = provider.callback();
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {

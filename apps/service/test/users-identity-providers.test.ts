@@ -3,11 +3,15 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { OutboundPolicy } from "@holdfast/protocol";
+import { createOutbound } from "../src/outbound/outbound.ts";
+import { PUBLIC_ONLY } from "../src/outbound/outbound-policy.ts";
 import { findUses, USES_BY_DOMAINS } from "../src/secrets/secret-uses.ts";
 import { forEachDatabase } from "./databases.ts";
-import { assertProblem } from "./http-fixture.ts";
+import { assertProblem, type Reply } from "./http-fixture.ts";
 import { type ProviderFixture, REDIRECT_URI, startProvider } from "./oidc-provider-fixture.ts";
 import { startSignOn, visitorOf } from "./users-single-sign-on-fixture.ts";
+import { testAuthority } from "./tls-fixture.ts";
 
 let provider: ProviderFixture;
 
@@ -63,6 +67,26 @@ forEachDatabase("providers of single sign-on", (open) => {
       await fixture.addProvider({ name: "e", groupsClaim: "nothing", scopes: ["odd"] }),
     );
     assert.equal(claims.body.problems.length, 2, JSON.stringify(claims.body));
+  });
+
+  test("the issuer's certificate is verified, and its address has to be one that may be called", async () => {
+    const authority = await testAuthority();
+    await using secure = await startProvider(await authority.issue([], ["127.0.0.1"]));
+    await using database = await open();
+    await using fixture = await startSignOn(database, secure);
+    const id = await fixture.addProvider();
+    const withPolicy = async (policy: Partial<OutboundPolicy>): Promise<Reply> => {
+      const { fetch } = createOutbound({ readPolicy: async () => ({ ...PUBLIC_ONLY, ...policy }) });
+      fixture.between(() => fetch);
+      return fixture.server.send("POST", "/session/single-sign-on", { body: { provider: id } });
+    };
+    assertProblem(await withPolicy({}), 422, "ERR_OUTBOUND_REFUSED");
+    const untrusted = await withPolicy({ networks: ["127.0.0.1"] });
+    assertProblem(untrusted, 502, "ERR_OUTBOUND_FAILED");
+    assert.match(untrusted.body.detail, /certificate/u);
+    const trusted = await withPolicy({ networks: ["127.0.0.1"], authorities: authority.certificate });
+    assert.equal(trusted.status, 200, JSON.stringify(trusted.body));
+    assert.ok(trusted.body.url.startsWith(`${secure.issuer}/auth?`));
   });
 
   test("the client secret is a password that shows where it is used, and cannot be deleted", async () => {
