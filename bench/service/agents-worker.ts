@@ -7,17 +7,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { keyPairFromSeed } from "@holdfast/crypto";
 import {
-  AGENT_SERVER_NAME,
   type AgentMessage,
   type AgentTask,
   BEAT_MS,
-  CHANNEL_PATH,
-  CHANNEL_SUBPROTOCOL,
   type RunEvent,
   type ServiceMessage,
 } from "@holdfast/protocol";
 import { type Schedule, nextRun } from "@holdfast/scheduling";
-import { WebSocket } from "ws";
+import { dial, type ScriptedAgent } from "../../apps/service/test/scripted-agent.ts";
 import type { AgentsReport, AgentsWork, PlannedRun } from "./agents.ts";
 import type { Device } from "./devices.ts";
 
@@ -51,7 +48,7 @@ interface PlannedStart {
 
 interface Agent {
   readonly device: Device;
-  readonly socket: WebSocket;
+  readonly socket: ScriptedAgent["socket"];
   readonly requests: Map<number, string>;
   readonly tasks: Map<string, AgentTask>;
   nextRequest: number;
@@ -82,15 +79,9 @@ async function connectAll(): Promise<void> {
 
 async function connect(device: Device): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const options = {
-    servername: AGENT_SERVER_NAME,
-    ca: work.authority,
-    cert: device.certificate,
-    key: device.privateKey,
-    perMessageDeflate: false,
-  };
-  const url = `wss://127.0.0.1:${String(work.port)}${CHANNEL_PATH}`;
-  const socket = new WebSocket(url, CHANNEL_SUBPROTOCOL, options);
+  const { socket } = dial(work.port, { ...device, authority: work.authority });
+  // Which looks at each frame with a schema, and keeps it.
+  socket.removeAllListeners("message");
   const agent: Agent = { device, socket, requests: new Map(), tasks: new Map(), nextRequest: 1 };
   socket.on("open", () =>
     send(agent, {
@@ -126,7 +117,7 @@ function read(data: Buffer): ServiceMessage {
 async function beat(agent: Agent): Promise<void> {
   // Agents that were connected one after the other would beat so too.
   await sleep(Math.random() * BEAT_MS);
-  while (agent.socket.readyState === WebSocket.OPEN) {
+  while (agent.socket.readyState === agent.socket.OPEN) {
     send(agent, { type: "beat" });
     report.beats += 1;
     await sleep(BEAT_MS);
@@ -209,5 +200,5 @@ function noteLag(task: AgentTask): void {
 }
 
 function send({ socket }: Agent, message: AgentMessage): void {
-  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+  if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
 }

@@ -1,6 +1,6 @@
 /** Fills a database with history, as a service has it after a year: rows that the schemas of the API accept, made by the database itself. */
-import { sql } from "kysely";
 import type { Database } from "../../apps/service/src/database/database.ts";
+import { runStatements } from "../../apps/service/src/database/migrations/dialect.ts";
 import { intervalMinutes, MANUAL_PLANS, type Scale } from "./scale.ts";
 
 const YEAR_MS = 365 * 86_400_000;
@@ -63,7 +63,7 @@ export async function insertHistory(
 }
 
 async function run(database: Database, statement: string): Promise<void> {
-  await sql.raw(statement).execute(database.db);
+  await runStatements(database.db, database.kind, [statement]);
 }
 
 async function lastAuditNumber({ db }: Database): Promise<number> {
