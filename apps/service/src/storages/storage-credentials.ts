@@ -11,6 +11,7 @@ import { type ProposedSecret, proposalValue } from "../secrets/proposed-value.ts
 import { provenVersion } from "../secrets/secret-values.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { Exposure } from "../tasks/task-kinds.ts";
+import { recipientOf } from "./location.ts";
 import { identityOf, type StorageRow, secretsOf } from "./storage-rows.ts";
 
 /** What may lie beside a storage in clear; everything else of its credentials belongs in the Password Manager. */
@@ -58,25 +59,51 @@ export async function credentialsOf(
 }
 
 /**
- * Whether every secret of the storage was typed again, rightly.
+ * Which of these secrets would go to somebody who has not had them, by name of the credential: those that are or were in use, and
+ * that no storage of this recipient has. One that nothing has used yet is free to be used.
+ */
+export async function sentAnew(
+  db: Db,
+  recipient: string,
+  secrets: Readonly<Record<string, string>>,
+): Promise<Readonly<Record<string, string>>> {
+  const storages = await db.selectFrom("storages").selectAll().execute();
+  const anew: Record<string, string> = {};
+  for (const [name, id] of Object.entries(secrets)) {
+    const users = storages.filter((row) => Object.values(secretsOf(row)).includes(id));
+    if (users.some(({ location }) => recipientOf(location) === recipient)) continue;
+    const leased = db.selectFrom("secret_exposures").select("id").where("object_id", "=", id).limit(1);
+    if (users.length > 0 || (await leased.executeTakeFirst()) !== undefined) anew[name] = id;
+  }
+  return anew;
+}
+
+/**
+ * Whether every one of these secrets was typed again, rightly.
  *
+ * @param storage its name.
  * @throws AppError `ERR_CONFIRMATION` naming the first credential that was not.
  */
 export async function checkConfirmation(
   db: Db,
   vault: Vault,
-  row: StorageRow,
+  storage: string,
+  secrets: Readonly<Record<string, string>>,
   confirmation: Readonly<Record<string, string>>,
 ): Promise<void> {
-  for (const [name, secretId] of Object.entries(secretsOf(row))) {
+  for (const [name, secretId] of Object.entries(secrets)) {
     const version = await currentVersion(db, vault, secretId);
     using value = await vault.get(db, { kind: "password", id: secretId, version, field: "value" });
     const typed = sha256(Buffer.from((confirmation[name] ?? "").normalize("NFC"), "utf8"));
     if (!timingSafeEqual(typed, sha256(value.bytes))) {
-      throw new AppError("ERR_CONFIRMATION", `The storage ${row.name} is to be reached at another place.`, {
-        subject: name,
-        remedy: `Type its ${name} again, or choose another secret for it: a stored one is not sent to a new place unasked.`,
-      });
+      throw new AppError(
+        "ERR_CONFIRMATION",
+        `The storage ${storage} is at a place that has not had its ${name}.`,
+        {
+          subject: name,
+          remedy: `Type its ${name} again, or choose another secret for it: a stored one is not sent to a new place unasked.`,
+        },
+      );
     }
   }
 }

@@ -11,8 +11,8 @@ import { checkRevision } from "../http/conditions.ts";
 import type { Actor } from "../http/route.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { checkLocation, recipientOf } from "./location.ts";
-import { checkConfirmation, checkIdentity } from "./storage-credentials.ts";
-import { findStorage, type StorageRow, secretsOf, showStorage } from "./storage-rows.ts";
+import { checkConfirmation, checkIdentity, sentAnew } from "./storage-credentials.ts";
+import { findStorage, secretsOf, showStorage } from "./storage-rows.ts";
 
 export interface StorageDependencies {
   readonly database: Database;
@@ -21,9 +21,9 @@ export interface StorageDependencies {
   readonly clock: Clock;
 }
 
-/** @throws AppError `ERR_USAGE`, `ERR_NAME_TAKEN`, `ERR_NOT_FOUND` for a secret. */
+/** @throws AppError `ERR_USAGE`, `ERR_NAME_TAKEN`, `ERR_NOT_FOUND` for a secret, `ERR_CONFIRMATION`. */
 export async function createStorage(
-  { database, audit, clock }: StorageDependencies,
+  { database, vault, audit, clock }: StorageDependencies,
   actor: Actor,
   given: NewStorage,
 ): Promise<StorageView> {
@@ -33,6 +33,8 @@ export async function createStorage(
   return database.transaction(async (transaction) => {
     await checkName(transaction, given.name, id);
     await checkSecrets(transaction, given.secrets);
+    const anew = await sentAnew(transaction, recipientOf(given.location), given.secrets);
+    await checkConfirmation(transaction, vault, given.name, anew, given.confirmation ?? {});
     await transaction
       .insertInto("storages")
       .values({
@@ -72,8 +74,9 @@ export async function changeStorage(
     checkRevision(row, ifMatch);
     if (change.name !== undefined) await checkName(transaction, change.name, id);
     if (change.secrets !== undefined) await checkSecrets(transaction, change.secrets);
-    if (needsConfirmation(row, change))
-      await checkConfirmation(transaction, vault, row, change.confirmation ?? {});
+    const recipient = recipientOf(change.location ?? row.location);
+    const anew = await sentAnew(transaction, recipient, change.secrets ?? secretsOf(row));
+    await checkConfirmation(transaction, vault, row.name, anew, change.confirmation ?? {});
     await transaction
       .updateTable("storages")
       .set({
@@ -94,14 +97,6 @@ export async function changeStorage(
     });
     return showStorage(transaction, await findStorage(transaction, id));
   });
-}
-
-/** A stored secret that stays, and would go to somebody else. */
-function needsConfirmation(row: StorageRow, change: StorageChange): boolean {
-  if (change.location === undefined || recipientOf(change.location) === recipientOf(row.location))
-    return false;
-  const kept = new Set(Object.values(secretsOf(row)));
-  return Object.values(change.secrets ?? secretsOf(row)).some((secret) => kept.has(secret));
 }
 
 /** @throws AppError `ERR_IN_USE` as long as plans or repositories are there. */

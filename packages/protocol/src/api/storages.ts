@@ -16,12 +16,19 @@ const identity = z.record(credentialName, line(400));
 /** The secret credentials, by name: ids of passwords in the Password Manager. */
 const secrets = z.record(credentialName, secretId);
 
+/**
+ * Values of secrets, typed again: needed for each that is in use and would go to a host that has not had it, so that nobody
+ * sends a stored secret to a host of his choice.
+ */
+const confirmation = z.record(credentialName, z.string().max(64 * 1024)).optional();
+
 export const newStorage = z.object({
   name: line(200).min(1),
   description: line(2000).default(""),
   location,
   identity: identity.default({}),
   secrets: secrets.default({}),
+  confirmation,
 });
 export type NewStorage = z.infer<typeof newStorage>;
 
@@ -31,11 +38,7 @@ export const storageChange = z.object({
   location: location.optional(),
   identity: identity.optional(),
   secrets: secrets.optional(),
-  /**
-   * Values of the secrets, typed again: needed when the location changes, so that nobody sends a stored secret to a
-   * host of his choice.
-   */
-  confirmation: z.record(credentialName, z.string().max(64 * 1024)).optional(),
+  confirmation,
 });
 export type StorageChange = z.infer<typeof storageChange>;
 
