@@ -35,6 +35,7 @@ import type { OpenedVault } from "./secrets/vault-of-keys.ts";
 import { createDispatcher, type Dispatcher } from "./tasks/dispatcher.ts";
 import { createAuthentication } from "./users/authentication.ts";
 import { createPasswordWork } from "./users/password-work.ts";
+import { vouchForOldFactors } from "./users/second-factor-head.ts";
 import { createSetupToken } from "./users/setup.ts";
 
 export interface ListenAddress {
@@ -203,6 +204,7 @@ function lifecycle({
     start: async () => {
       await audit.checkpoint();
       // What a kill, or another process, may have left; nothing that runs waits for it.
+      await vouchForOldFactors(domains);
       await finishRotation(domains).catch(failed);
       await addRecoverySlots(domains).catch(failed);
       await dispatcher.start();

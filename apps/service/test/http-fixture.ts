@@ -56,6 +56,7 @@ export interface Reply {
 export interface TestServer extends AsyncDisposable {
   readonly app: FastifyInstance;
   readonly users: UserDependencies;
+  readonly vault: OpenedVault;
   readonly log: Record<string, unknown>[];
   readonly clock: TestClock;
   /** Sends a request as a browser on the service's own page would; `as` is the token of a session. */
@@ -116,6 +117,7 @@ export async function startTestServer(
   return {
     app,
     users,
+    vault,
     log,
     clock,
     send: (method, path, sent) => send(app, method, path, sent),

@@ -146,6 +146,42 @@ forEachDatabase("leases", (open) => {
     assert.deepEqual(service.failures, []);
   });
 
+  test("what is refused is on record, once of a run and reason, and runs of others once a day", async () => {
+    await using service = await startService(await open());
+    const { identity, agent, run } = await startRun(service, "secret-disabled");
+    const other = await startRun(service);
+    const { publicKey } = leaseKeys(randomBytes(32));
+    await givenLease(other.agent, other.run, publicKey);
+    for (let count = 0; count < 3; count += 1) {
+      assert.equal(await refusalCode(agent, run), "ERR_SECRET_DISABLED");
+      assert.equal(await refusalCode(agent, other.run), "ERR_LEASE_REFUSED");
+      const unknown = `run_0000000000000000000000000${String(count)}`;
+      assert.equal(await refusalCode(agent, unknown), "ERR_LEASE_REFUSED");
+      assert.equal(await refusalCode(other.agent, other.run, publicKey), "ERR_LEASE_REFUSED");
+    }
+    assert.equal(await refusalCode(agent, run, Buffer.alloc(100).toString("base64")), "ERR_KEY_FORMAT");
+    const refused = async (): Promise<string[]> => {
+      const rows = await service.database.db
+        .selectFrom("audit_rows")
+        .selectAll()
+        .where("action", "=", "lease.refuse")
+        .orderBy("number")
+        .execute();
+      return rows.map((row) => `${row.actor_id} ${row.subject_kind} ${row.subject_id}`);
+    };
+    const expected = [
+      `${identity.deviceId} run ${run}`,
+      `${identity.deviceId} device ${identity.deviceId}`,
+      `${other.identity.deviceId} run ${other.run}`,
+      `${identity.deviceId} run ${run}`,
+    ];
+    assert.deepEqual(await refused(), expected);
+    service.clock.move(25 * 3_600_000);
+    assert.equal(await refusalCode(agent, other.run), "ERR_LEASE_REFUSED");
+    assert.equal((await refused()).length, expected.length + 1);
+    assert.deepEqual(service.failures, []);
+  });
+
   test("beats move leases; one that ran out, or whose run was cancelled, stays ended", async () => {
     await using service = await startService(await open());
     const { agent, task, run } = await startRun(service);

@@ -23,6 +23,7 @@ import { findSecret } from "../src/secrets/secret-rows.ts";
 import { openCurrentValue } from "../src/secrets/secret-values.ts";
 import { verifyVault } from "../src/secrets/verify-vault.ts";
 import type { OpenedVault } from "../src/secrets/vault-of-keys.ts";
+import { vouchForOldFactors } from "../src/users/second-factor-head.ts";
 import { createPasswordWork } from "../src/users/password-work.ts";
 import { forEachDatabase, type OpenTestDatabase } from "./databases.ts";
 import { ACTOR } from "./secrets-fixture.ts";
@@ -109,6 +110,8 @@ forEachDatabase("a database of schema 0001", (open) => {
         [["ab".repeat(32), plan.id, 1000, null]],
       );
 
+      assert.equal(await vouchForOldFactors(domains), 1, "the second factor of 0001");
+      assert.deepEqual((await verifyVault(db, vault)).problems, []);
       const password = await db
         .selectFrom("secrets")
         .selectAll()
@@ -128,7 +131,7 @@ forEachDatabase("a database of schema 0001", (open) => {
       assert.equal(proposal.passed, true);
       await audit.checkpoint();
       const after = await verifyAudit(db, vault.auditPublicKey);
-      assert.deepEqual([after.problem, after.rows - before.rows, after.checkpoints], [undefined, 2, 2]);
+      assert.deepEqual([after.problem, after.rows - before.rows, after.checkpoints], [undefined, 3, 2]);
     });
   });
 

@@ -7,6 +7,8 @@ import { totpCode } from "@holdfast/crypto";
 import { isAppError } from "@holdfast/kernel";
 import { route } from "../src/http/route.ts";
 import { resetPasswordByCommand } from "../src/users/reset-by-command.ts";
+import { verifyVault } from "../src/secrets/verify-vault.ts";
+import { vouchForOldFactors } from "../src/users/second-factor-head.ts";
 import { forEachDatabase } from "./databases.ts";
 import { assertProblem, PASSWORD, type Reply, startTestServer, type TestServer } from "./http-fixture.ts";
 
@@ -132,6 +134,75 @@ forEachDatabase("second factor", (open) => {
     assert.equal((await server.send("GET", `/users/${id}`, { as })).body.secondFactor, true);
     assert.equal((await server.send("DELETE", `/users/${id}/second-factor`, { as })).status, 204);
     assert.equal((await signIn(server)).status, 201);
+  });
+
+  test("an older one that is put back into the database, or taken off there, signs nobody in", async () => {
+    await using database = await open();
+    await using server = await startTestServer(database);
+    const { db } = database;
+    await vouchForOldFactors({ ...server.users, vault: server.vault });
+    const { id, token, secret: old } = await withSecondFactor(server);
+    const rowOf = () => db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+    const values = () =>
+      db.selectFrom("vault_values").selectAll().where("object_kind", "=", "totp").execute();
+    const [oldUser, oldValues] = [await rowOf(), await values()];
+    const post = (path: string, body: unknown) =>
+      server.send("POST", `/session/second-factor${path}`, { as: token, body });
+    await post("/remove", { password: PASSWORD });
+    server.clock.advance(1000);
+    const { body } = await post("", { password: PASSWORD });
+    const secret = decode(body.secret);
+    assert.equal((await post("/confirm", { code: codeAt(server, secret) })).status, 204);
+    server.clock.advance(60_000);
+    const newUser = await rowOf();
+    const factor = ({ totp_version, totp_pending_version, totp_head_box }: typeof newUser) => ({
+      totp_version,
+      totp_pending_version,
+      totp_head_box,
+    });
+    const setUser = (set: Partial<typeof newUser>) =>
+      db.updateTable("users").set(set).where("id", "=", id).execute();
+    const refused = async (code: string | undefined, what: string): Promise<void> => {
+      const reply = await signIn(server, code);
+      assert.deepEqual([reply.status, reply.body.code], [500, "ERR_VAULT_DAMAGED"], what);
+      const { problems } = await verifyVault(db, server.vault);
+      assert(
+        problems.some(({ subject }) => subject.includes(id)),
+        what,
+      );
+    };
+    // The row alone, with the older secret beside the newer one, and without the box.
+    await setUser(factor(oldUser));
+    await refused(codeAt(server, old), "the row");
+    await db.insertInto("vault_values").values(oldValues).execute();
+    await refused(codeAt(server, old), "row and secret");
+    await setUser({ ...factor(oldUser), totp_head_box: newUser.totp_head_box });
+    await refused(codeAt(server, old), "with the newer box");
+    await setUser({ ...factor(newUser), totp_head_box: null });
+    await refused(codeAt(server, secret), "without a box");
+    // Taken off, which would need no code at all.
+    await setUser({ totp_version: null, totp_head_box: null });
+    await refused(undefined, "taken off");
+    await setUser(factor(newUser));
+    server.clock.advance(30_000);
+    assert.equal((await signIn(server, codeAt(server, secret))).status, 201);
+    assert(oldValues[0]?.version !== (await rowOf()).totp_version, "a version is not used twice");
+  });
+
+  test("one that is older than the boxes is vouched for once", async () => {
+    await using database = await open();
+    await using server = await startTestServer(database);
+    const { id, secret } = await withSecondFactor(server);
+    const forget = () =>
+      database.db.updateTable("users").set({ totp_head_box: null }).where("id", "=", id).execute();
+    await forget();
+    assert.equal((await signIn(server, codeAt(server, secret))).body.code, "ERR_VAULT_DAMAGED");
+    assert.equal(await vouchForOldFactors({ ...server.users, vault: server.vault }), 1);
+    assert.equal((await signIn(server, codeAt(server, secret))).status, 201);
+    await forget();
+    assert.equal(await vouchForOldFactors({ ...server.users, vault: server.vault }), 0);
+    server.clock.advance(30_000);
+    assert.equal((await signIn(server, codeAt(server, secret))).body.code, "ERR_VAULT_DAMAGED");
   });
 
   test("the database does not have the secret in clear", async () => {

@@ -7,18 +7,19 @@ import { AppError } from "@holdfast/kernel";
 import { ENROLL_PATH, enrollRequest } from "@holdfast/protocol";
 import type { FastifyInstance } from "fastify";
 import { createAttemptLimit } from "./attempt-limit.ts";
+import { isOfDatabase } from "../tasks/run-end.ts";
 import { enroll, type EnrolmentDependencies } from "./enrolment.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
 
 /** Errors are thrown as `AppError`, for the server to turn into problem documents. */
 export function registerAgentRoutes(app: FastifyInstance, dependencies: EnrolmentDependencies): void {
-  const limit = createAttemptLimit(dependencies.clock);
+  const limit = createAttemptLimit(dependencies.database, dependencies.clock);
   app.post(ENROLL_PATH, { bodyLimit: BODY_BYTES_MAX, schema: { hide: true } }, async (request, reply) => {
-    limit.check(request.ip);
+    await limit.check(request.ip);
     const body = enrollRequest.safeParse(request.body);
     if (!body.success) {
-      limit.failed(request.ip);
+      await limit.failed(request.ip);
       throw new AppError("ERR_USAGE", "This is no request to enrol.", {
         remedy: "Update the agent or the service: their versions do not fit each other.",
         cause: body.error,
@@ -27,7 +28,7 @@ export function registerAgentRoutes(app: FastifyInstance, dependencies: Enrolmen
     try {
       return await reply.status(201).send(await enroll(dependencies, body.data));
     } catch (error) {
-      if (error instanceof AppError) limit.failed(request.ip);
+      if (error instanceof AppError && !isOfDatabase(error)) await limit.failed(request.ip);
       throw error;
     }
   });

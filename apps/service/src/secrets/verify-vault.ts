@@ -7,6 +7,7 @@ import { isAppError } from "@holdfast/kernel";
 import type { Db } from "../database/database.ts";
 import { checkTermBox } from "./keyring.ts";
 import { checkPendingKit } from "./recovery-kit.ts";
+import { areVouchedFor, provenFactorVersion } from "../users/second-factor-head.ts";
 import { provenVersion } from "./secret-values.ts";
 import type { OpenedVault } from "./vault-of-keys.ts";
 import { nameOfValue, openValue, type ValueRow } from "./vault-values.ts";
@@ -37,6 +38,7 @@ export async function verifyVault(db: Db, vault: OpenedVault): Promise<VaultVeri
   const values = await verifyValues(db, vault, report);
   await verifySecrets(db, vault, report);
   await verifyProposals(db, report);
+  await verifyFactors(db, vault, report);
   await verifyRepositories(db, report);
   await verifyWays(db, vault, report);
   return { values, problems };
@@ -108,6 +110,20 @@ async function verifySecrets(db: Db, vault: OpenedVault, report: Report): Promis
     .execute();
   for (const { object_kind: kind, object_id: id, version, field } of orphans) {
     report(nameOfValue({ kind, id, version, field }), "It belongs to no secret.");
+  }
+}
+
+async function verifyFactors(db: Db, vault: OpenedVault, report: Report): Promise<void> {
+  const users = await db
+    .selectFrom("users")
+    .select(["id", "totp_version", "totp_pending_version", "totp_head_box"])
+    .orderBy("id")
+    .execute();
+  const vouched = await areVouchedFor(db);
+  for (const user of users) {
+    // Of a database that was brought up to date and not started since.
+    if (user.totp_head_box === null && user.totp_version !== null && !vouched) continue;
+    await attempt(report, () => provenFactorVersion(db, vault, user));
   }
 }
 

@@ -9,7 +9,8 @@ import { AppError, type Clock, newId, type Randomness } from "@holdfast/kernel";
 import { LEASE_MS, leaseContext, LEASES_PER_RUN_MAX } from "@holdfast/protocol";
 import type { AuditLog } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
-import { ACTIVE_RUN_STATES } from "./run-end.ts";
+import { z } from "zod";
+import { ACTIVE_RUN_STATES, isOfDatabase } from "./run-end.ts";
 import type { Grant, TaskKinds, TaskRow } from "./task-kinds.ts";
 
 export interface LeaseDependencies {
@@ -45,14 +46,59 @@ export async function giveLease(
   runId: string,
   publicKey: Buffer,
 ): Promise<GivenLease> {
-  if (publicKey.length !== KEM_PUBLIC_KEY_BYTES) {
-    throw new AppError("ERR_KEY_FORMAT", "The public key of the lease has the wrong length.", {
-      subject: runId,
-    });
-  }
   const wanted = { deviceId, runId, publicKey };
-  return dependencies.database.transaction((transaction) => give(dependencies, transaction, wanted));
+  try {
+    if (publicKey.length !== KEM_PUBLIC_KEY_BYTES) {
+      throw new AppError("ERR_KEY_FORMAT", "The public key of the lease has the wrong length.", {
+        subject: runId,
+      });
+    }
+    return await dependencies.database.transaction((transaction) => give(dependencies, transaction, wanted));
+  } catch (error) {
+    if (error instanceof AppError && !isOfDatabase(error)) await recordRefusal(dependencies, wanted, error);
+    throw error;
+  }
 }
+
+/** A device that asks for runs which are not its own can fill the log with no more than this. */
+const REFUSAL_WINDOW_MS = 24 * 3_600_000;
+
+/** Once of a run and reason; once a day of a device that asks for runs of others. */
+async function recordRefusal(
+  { database, audit, clock }: LeaseDependencies,
+  { deviceId, runId }: Wanted,
+  { code, message }: AppError,
+): Promise<void> {
+  await database.transaction(async (transaction) => {
+    const own = await transaction
+      .selectFrom("runs")
+      .select("task_id")
+      .where("id", "=", runId)
+      .where("device_id", "=", deviceId)
+      .executeTakeFirst();
+    const subject = own === undefined ? { kind: "device", id: deviceId } : { kind: "run", id: runId };
+    // Ids of runs that are not its own are whatever it says.
+    const reason = own === undefined ? code : message;
+    const before = await transaction
+      .selectFrom("audit_rows")
+      .select("details")
+      .where("subject_kind", "=", subject.kind)
+      .where("subject_id", "=", subject.id)
+      .where("action", "=", "lease.refuse")
+      .where("at", ">", own === undefined ? clock.now() - REFUSAL_WINDOW_MS : -1)
+      .execute();
+    if (before.some(({ details }) => refusalDetails.safeParse(JSON.parse(details)).data?.reason === reason))
+      return;
+    await audit.append(transaction, {
+      actor: { kind: "device", id: deviceId },
+      action: "lease.refuse",
+      subject,
+      details: { code, reason, ...(own === undefined ? {} : { task: own.task_id }) },
+    });
+  });
+}
+
+const refusalDetails = z.object({ reason: z.string() });
 
 async function give(
   dependencies: LeaseDependencies,

@@ -46,6 +46,12 @@ export async function provenFactorVersion(
 
 const ACTION = "vault.second-factor-heads";
 
+/** Whether {@link vouchForOldFactors} has been at work: from then on each factor has a box. */
+export async function areVouchedFor(db: Db): Promise<boolean> {
+  const done = db.selectFrom("audit_rows").select("number").where("action", "=", ACTION).limit(1);
+  return (await done.executeTakeFirst()) !== undefined;
+}
+
 /**
  * Vouches for the second factors that are older than this check: once in the life of a database, which the audit log remembers.
  *
@@ -61,8 +67,7 @@ export async function vouchForOldFactors({
   readonly audit: AuditLog;
 }): Promise<number> {
   return database.transaction(async (transaction) => {
-    const done = transaction.selectFrom("audit_rows").select("number").where("action", "=", ACTION);
-    if ((await done.limit(1).executeTakeFirst()) !== undefined) return 0;
+    if (await areVouchedFor(transaction)) return 0;
     const users = await transaction
       .selectFrom("users")
       .select(["id", "totp_version"])
