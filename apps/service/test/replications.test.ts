@@ -223,6 +223,38 @@ forEachDatabase("a replication", (open) => {
     assert.equal(queued.length, 2);
   });
 
+  test("is done by another device when the one that is named is gone, and not once it is switched off", async () => {
+    await using fixture = await catalogue(await open());
+    const { db } = fixture.database;
+    const { backUp, replication, worker, plan } = await scene(fixture);
+    const other = await fixture.addDevice(["gcm"], true);
+    await db.updateTable("devices").set({ disabled: 1 }).where("id", "=", worker).execute();
+    await backUp("a");
+    await runReplication(fixture, fixture.actor, replication.id);
+    assert([other, plan.devices[0]].includes(lastOf(fixture).deviceId));
+    const input = { target: replication.target, copies: [] };
+    const row = taskRow("replicate", input, {
+      id: "task_1",
+      state: "queued",
+      repository_id: plan.repository,
+    });
+    await db.insertInto("tasks").values(row).execute();
+    await changeReplication(fixture, fixture.actor, replication.id, { enabled: false }, 1);
+    assert.deepEqual(fixture.cancelled, ["task_1"]);
+  });
+
+  test("follows a backup also when retention cannot", async () => {
+    await using fixture = await catalogue(await open());
+    const { backUp, plan } = await scene(fixture, { afterBackup: true });
+    // It ran when its plan was deleted.
+    await deletePlan(fixture, fixture.actor, plan.id);
+    await assert.rejects(backUp("a"), hasCode("ERR_NOT_FOUND"));
+    assert.deepEqual(
+      fixture.queued.map(({ kind }) => kind),
+      ["replicate"],
+    );
+  });
+
   test("forgets at the target by its own rules, and brings nothing that it would forget", async () => {
     await using fixture = await catalogue(await open());
     const { db } = fixture.database;

@@ -22,6 +22,10 @@ export async function describeTask(
 ): Promise<AgentTask> {
   const common = { id: task.id, ...(await planOf(db, task)) };
   const input: unknown = JSON.parse(task.input);
+  const onRepository = async (): Promise<typeof common & { repository: RepositoryRef }> => ({
+    ...common,
+    repository: await repositoryOf(db, task),
+  });
   switch (task.kind) {
     case "storage.test": {
       const storage = await findStorage(db, required(task, "storage_id"));
@@ -36,61 +40,21 @@ export async function describeTask(
     case "clean":
       return { ...common, kind: task.kind, repository: await repositoryOf(db, task) };
     case "restore":
-      return {
-        ...common,
-        kind: task.kind,
-        repository: await repositoryOf(db, task),
-        ...taskInputs.restore.parse(input),
-      };
+      return { ...(await onRepository()), kind: task.kind, ...taskInputs.restore.parse(input) };
     case "verify":
-      return {
-        ...common,
-        kind: task.kind,
-        repository: await repositoryOf(db, task),
-        ...taskInputs.verify.parse(input),
-      };
+      return { ...(await onRepository()), kind: task.kind, ...taskInputs.verify.parse(input) };
     case "forget":
-      return {
-        ...common,
-        kind: task.kind,
-        repository: await repositoryOf(db, task),
-        ...taskInputs.forget.parse(input),
-      };
+      return { ...(await onRepository()), kind: task.kind, ...taskInputs.forget.parse(input) };
     case "browse":
-      return {
-        ...common,
-        kind: task.kind,
-        repository: await repositoryOf(db, task),
-        ...taskInputs.browse.parse(input),
-      };
+      return { ...(await onRepository()), kind: task.kind, ...taskInputs.browse.parse(input) };
     case "search":
-      return {
-        ...common,
-        kind: task.kind,
-        repository: await repositoryOf(db, task),
-        ...taskInputs.search.parse(input),
-      };
+      return { ...(await onRepository()), kind: task.kind, ...taskInputs.search.parse(input) };
     case "versions":
-      return {
-        ...common,
-        kind: task.kind,
-        repository: await repositoryOf(db, task),
-        ...taskInputs.versions.parse(input),
-      };
+      return { ...(await onRepository()), kind: task.kind, ...taskInputs.versions.parse(input) };
     case "compare":
-      return {
-        ...common,
-        kind: task.kind,
-        repository: await repositoryOf(db, task),
-        ...taskInputs.compare.parse(input),
-      };
+      return { ...(await onRepository()), kind: task.kind, ...taskInputs.compare.parse(input) };
     case "download":
-      return {
-        ...common,
-        kind: task.kind,
-        repository: await repositoryOf(db, task),
-        ...taskInputs.download.parse(input),
-      };
+      return { ...(await onRepository()), kind: task.kind, ...taskInputs.download.parse(input) };
     case "replicate":
       return { ...common, kind: task.kind, ...(await describeReplication(db, task)) };
     default:

@@ -12,6 +12,7 @@ import { lockDaysOfNew, lockedCopies } from "../policies/copy-lock.ts";
 import { lockTime } from "../policies/lock-clock.ts";
 import { replicateAfter } from "../repositories/replication-runs.ts";
 import { findRepository } from "../repositories/repositories.ts";
+import { isOfDatabase } from "../tasks/run-end.ts";
 import type { TaskEnd, TaskQueue, TaskRow } from "../tasks/task-kinds.ts";
 import { chooseDevice } from "./device-choice.ts";
 import { dropCopies, replicationEnded } from "./replication-ended.ts";
@@ -32,8 +33,10 @@ export async function taskEnded(
   if (end.state !== "succeeded") return;
   if (task.kind === "backup") {
     await recordCopy(dependencies, transaction, task, taskResults.backup.parse(end.result));
-    await replicateAfter(dependencies, transaction, task);
-    await forgetByPlan(dependencies, transaction, task);
+    await eachOf([
+      () => forgetByPlan(dependencies, transaction, task),
+      () => replicateAfter(dependencies, transaction, task),
+    ]);
   } else if (task.kind === "forget") {
     const { copies } = taskResults.forget.parse(end.result);
     await markForgotten(transaction, task, copies, dependencies.clock.now());
@@ -41,6 +44,20 @@ export async function taskEnded(
   } else if (task.kind === "copies") {
     await reconcile(dependencies, transaction, task, taskResults.copies.parse(end.result));
   }
+}
+
+/** What cannot follow, such as without a device, is not in the way of what can. @throws AppError the first of their failures. */
+async function eachOf(steps: readonly (() => Promise<void>)[]): Promise<void> {
+  let problem: AppError | undefined;
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      if (!(error instanceof AppError) || isOfDatabase(error)) throw error;
+      problem ??= error;
+    }
+  }
+  if (problem !== undefined) throw problem;
 }
 
 async function recordCopy(

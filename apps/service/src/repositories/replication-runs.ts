@@ -137,7 +137,7 @@ async function createTask(
   if (copies.length === 0) return undefined;
   return queue.create(transaction, {
     kind: "replicate",
-    deviceId: row.device_id ?? (await deviceFor(transaction, row)),
+    deviceId: (await namedDevice(transaction, row)) ?? (await deviceFor(transaction, row)),
     repositoryId: row.source_id,
     input: { target: row.target_id, copies },
     createdBy,
@@ -156,6 +156,18 @@ async function isWaiting(transaction: Transaction, row: ReplicationRow): Promise
     .where("input", "like", `%${row.target_id}%`)
     .executeTakeFirst();
   return waiting !== undefined;
+}
+
+/** Undefined when none is named, or it is gone or disabled. */
+async function namedDevice(transaction: Transaction, row: ReplicationRow): Promise<string | undefined> {
+  if (row.device_id === null) return undefined;
+  const device = await transaction
+    .selectFrom("devices")
+    .select("id")
+    .where("id", "=", row.device_id)
+    .where("disabled", "=", 0)
+    .executeTakeFirst();
+  return device?.id;
 }
 
 async function deviceFor(transaction: Transaction, { source_id: sourceId }: ReplicationRow): Promise<string> {

@@ -73,9 +73,9 @@ export async function createReplication(
   });
 }
 
-/** @throws AppError as {@link createReplication}, `ERR_CHANGED_MEANWHILE`. */
+/** One that is switched off has its waiting tasks cancelled. @throws AppError as {@link createReplication}, `ERR_CHANGED_MEANWHILE`. */
 export async function changeReplication(
-  { database, audit, clock }: ReplicationDependencies,
+  { database, audit, queue, clock }: ReplicationDependencies,
   actor: Actor,
   id: string,
   change: ReplicationChange,
@@ -97,6 +97,10 @@ export async function changeReplication(
       })
       .where("id", "=", id)
       .execute();
+    if (row.enabled === 1 && !wanted.enabled) {
+      const reason = `The replication ${row.name} was switched off.`;
+      await cancelTasks(queue, transaction, row, { reason, states: ["queued"] });
+    }
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "replication.change",
@@ -115,25 +119,37 @@ export async function deleteReplication(
 ): Promise<void> {
   await database.transaction(async (transaction) => {
     const row = await findReplication(transaction, id);
-    const tasks = await transaction
-      .selectFrom("tasks")
-      .select("id")
-      .where("repository_id", "=", row.source_id)
-      .where("kind", "=", "replicate")
-      .where("state", "in", ["queued", "running"])
-      .where("input", "like", `%${row.target_id}%`)
-      .execute();
-    for (const task of tasks)
-      await queue.requestCancel(transaction, task.id, `The replication ${row.name} was deleted.`);
+    const cancelled = await cancelTasks(queue, transaction, row, {
+      reason: `The replication ${row.name} was deleted.`,
+      states: ["queued", "running"],
+    });
     await transaction.deleteFrom("replications").where("id", "=", id).execute();
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "replication.delete",
       subject: { kind: "replication", id },
-      details: { name: row.name, target: row.target_id, cancelled: tasks.map((task) => task.id) },
+      details: { name: row.name, target: row.target_id, cancelled },
     });
   });
   await database.notify("tasks");
+}
+
+async function cancelTasks(
+  queue: TaskQueue,
+  transaction: Transaction,
+  row: ReplicationRow,
+  { reason, states }: { readonly reason: string; readonly states: readonly ("queued" | "running")[] },
+): Promise<string[]> {
+  const tasks = await transaction
+    .selectFrom("tasks")
+    .select("id")
+    .where("repository_id", "=", row.source_id)
+    .where("kind", "=", "replicate")
+    .where("state", "in", states)
+    .where("input", "like", `%${row.target_id}%`)
+    .execute();
+  for (const { id } of tasks) await queue.requestCancel(transaction, id, reason);
+  return tasks.map(({ id }) => id);
 }
 
 type Columns =
