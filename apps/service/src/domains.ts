@@ -18,6 +18,7 @@ import { liveRoutes } from "./http/live.ts";
 import type { AnyRoute } from "./http/route.ts";
 import { repositoryRoutes } from "./maintenance/routes.ts";
 import { createTaskKinds } from "./operations/index.ts";
+import { createChannelProposalTest } from "./notifications/proposed-secret.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
 import { type Outbound, outboundOf } from "./outbound/outbound.ts";
 import { outboundRoutes } from "./outbound/routes.ts";
@@ -91,7 +92,10 @@ export function routesOf(domains: Domains): AnyRoute[] {
       ...ownPassword,
       findUses: USES_BY_DOMAINS,
       estimate,
-      placeTests: { storage: createStorageProposalTest(domains.queue) },
+      placeTests: {
+        storage: createStorageProposalTest(domains.queue),
+        channel: createChannelProposalTest(domains.database, domains),
+      },
       endLeases: (transaction, id) =>
         cancelTasksWithSecret(domains.queue, transaction, id, "A secret that it was given was disabled."),
     }),

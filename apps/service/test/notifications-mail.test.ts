@@ -9,6 +9,7 @@ import { openDatabase } from "../src/database/open-database.ts";
 import { changeChannel } from "../src/notifications/channels.ts";
 import { deliverDue, pauseAfter } from "../src/notifications/deliveries.ts";
 import { listDeliveries } from "../src/notifications/delivery-list.ts";
+import { createChannelProposalTest } from "../src/notifications/proposed-secret.ts";
 import { testChannel } from "../src/notifications/test-channel.ts";
 import { type NotificationFixture, notifications } from "./notifications-fixture.ts";
 import { portOf, type TestAuthority, testAuthority } from "./tls-fixture.ts";
@@ -179,6 +180,22 @@ suite("a mail", () => {
     await changeChannel(fixture, fixture.actor, id, { settings }, 1);
     assert.equal(await testChannel(fixture, fixture.actor, id), undefined);
     assert.equal(server.mails.length, 1);
+  });
+
+  test("server tries a new password before it replaces the old one, and gets no mail for it", async () => {
+    const authority = await testAuthority();
+    await using server = await startMail(authority);
+    await using fixture = await open(authority);
+    const { id, name } = await fixture.addChannel(await mailTo(fixture, server.port));
+    const use = { kind: "channel", id, name };
+    const proposed = createChannelProposalTest(fixture.database, fixture);
+    await proposed.run(use, "", Buffer.from(PASSWORD));
+    await assert.rejects(proposed.run(use, "", Buffer.from("wrong one")), hasCode("ERR_DELIVERY_REFUSED"));
+    assert.deepEqual([server.signIns, server.mails], [[true, true], []]);
+    const place = await proposed.placeOf(fixture.database.db, use);
+    const settings = await mailTo(fixture, server.port, { host: "other.example" });
+    await changeChannel(fixture, fixture.actor, id, { settings }, 1);
+    assert.notEqual(await proposed.placeOf(fixture.database.db, use), place);
   });
 
   test("to a recipient that is refused fails; beside others that are taken it is noted", async () => {

@@ -150,7 +150,7 @@ async function checkChange(
 }
 
 /** Who learns the secret; the key of a signature is sent to nobody, and the address of a chat is the secret. */
-function recipientOf(settings: ChannelSettings): string {
+export function recipientOf(settings: ChannelSettings): string {
   if (settings.kind !== "mail") return "";
   return JSON.stringify([settings.host, settings.port, settings.encryption, settings.user]);
 }

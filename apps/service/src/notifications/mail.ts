@@ -5,11 +5,12 @@
  */
 import { AppError } from "@holdfast/kernel";
 import type { ChannelSettings } from "@holdfast/protocol";
-import { createTransport } from "nodemailer";
+import { createTransport, type SMTPSentMessageInfo, type Transporter } from "nodemailer";
 import { outboundFailure } from "../outbound/failures.ts";
 import type { Outbound } from "../outbound/outbound.ts";
 import { htmlOf, type Message, plainLine, plainTextOf, titleOf } from "./message.ts";
 
+type Mailer = Transporter<SMTPSentMessageInfo>;
 export type MailSettings = Extract<ChannelSettings, { kind: "mail" }>;
 
 const TIMEOUT_MS = 20_000;
@@ -25,26 +26,9 @@ export async function sendMail(
   password: string | undefined,
   message: Message,
 ): Promise<string | undefined> {
-  const { host, port, encryption, user, from, to } = settings;
-  const socket = await outbound.connect({ host, port, timeoutMs: TIMEOUT_MS });
-  // A library that gives up leaves the socket to whoever opened it.
-  const late = setTimeout(() => socket.destroy(timeout()), 2 * TIMEOUT_MS);
-  try {
-    const ca = await outbound.authorities();
-    const transport = createTransport({
-      host,
-      port,
-      connection: socket,
-      secure: encryption === "tls",
-      requireTLS: true,
-      tls: { minVersion: "TLSv1.2", ...(ca === undefined ? {} : { ca: [...ca] }) },
-      ...(user === null ? {} : { auth: { user, pass: password ?? "" } }),
-      greetingTimeout: TIMEOUT_MS,
-      socketTimeout: TIMEOUT_MS,
-      disableFileAccess: true,
-      disableUrlAccess: true,
-    });
-    const sent = await transport.sendMail({
+  const { host, from, to } = settings;
+  const sent = await withServer(outbound, settings, password, (transport) =>
+    transport.sendMail({
       from: { name: "Holdfast", address: from },
       to: [...to],
       subject: titleOf(message),
@@ -53,8 +37,46 @@ export async function sendMail(
       messageId: `<${message.id}@${from.slice(from.lastIndexOf("@") + 1)}>`,
       date: new Date(message.at),
       headers: { "Auto-Submitted": "auto-generated" },
-    });
-    return sent.rejected.length === 0 ? undefined : `Refused by ${host}: ${sent.rejected.join(", ")}.`;
+    }),
+  );
+  return sent.rejected.length === 0 ? undefined : `Refused by ${host}: ${sent.rejected.join(", ")}.`;
+}
+
+/** Signs in and sends nothing. @throws AppError as {@link sendMail}. */
+export async function signInToMail(
+  outbound: Outbound,
+  settings: MailSettings,
+  password: string,
+): Promise<void> {
+  await withServer(outbound, settings, password, (transport) => transport.verify());
+}
+
+async function withServer<T>(
+  outbound: Outbound,
+  { host, port, encryption, user }: MailSettings,
+  password: string | undefined,
+  work: (transport: Mailer) => Promise<T>,
+): Promise<T> {
+  const socket = await outbound.connect({ host, port, timeoutMs: TIMEOUT_MS });
+  // A library that gives up leaves the socket to whoever opened it.
+  const late = setTimeout(() => socket.destroy(timeout()), 2 * TIMEOUT_MS);
+  try {
+    const ca = await outbound.authorities();
+    return await work(
+      createTransport({
+        host,
+        port,
+        connection: socket,
+        secure: encryption === "tls",
+        requireTLS: true,
+        tls: { minVersion: "TLSv1.2", ...(ca === undefined ? {} : { ca: [...ca] }) },
+        ...(user === null ? {} : { auth: { user, pass: password ?? "" } }),
+        greetingTimeout: TIMEOUT_MS,
+        socketTimeout: TIMEOUT_MS,
+        disableFileAccess: true,
+        disableUrlAccess: true,
+      }),
+    );
   } catch (error) {
     throw mailFailure(`${host}:${String(port)}`, error);
   } finally {
