@@ -1,7 +1,7 @@
 /** Calls to the outside: what kind an address is, who is called, and that it is who was checked. */
 import assert from "node:assert/strict";
 import { createServer as createPlainServer } from "node:http";
-import { createServer as createSocketServer } from "node:net";
+import { createServer as createSocketServer, type Socket } from "node:net";
 import { text as textOf } from "node:stream/consumers";
 import { suite, test } from "node:test";
 import { type ErrorCode, isAppError } from "@holdfast/kernel";
@@ -341,6 +341,19 @@ suite("a call to the outside", () => {
       never.fetch("https://never.example", { timeoutMs: 50 }),
       hasCode("ERR_OUTBOUND_FAILED"),
     );
+  });
+
+  test("gives a socket whose errors do not end the service before anybody listens to it", async (context) => {
+    const { promise: arrived, resolve: arrive } = Promise.withResolvers<Socket>();
+    const server = createSocketServer(arrive).listen(0, "127.0.0.1");
+    context.after(() => server.close());
+    await new Promise((resolve) => server.once("listening", resolve));
+    const { connect } = outbound({ networks: LOOPBACK });
+    const socket = await connect({ host: "127.0.0.1", port: portOf(server.address()) });
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.resume();
+    (await arrived).resetAndDestroy();
+    assert.equal(await closed, true, "with an error");
   });
 
   test("says what is wrong when nothing listens, or the name is not known", async () => {

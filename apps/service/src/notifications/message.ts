@@ -115,7 +115,7 @@ export function htmlOf(message: Message): string {
   ].join("\n");
 }
 
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")

@@ -20,7 +20,7 @@ export async function postToSlack(outbound: Outbound, secret: string, message: M
   await post(outbound, url.href, JSON.stringify({ text: slackTextOf(message) }));
 }
 
-export function slackTextOf(message: Message): string {
+function slackTextOf(message: Message): string {
   const lines = linesOf(message).map(([label, value]) => `*${escapeSlack(label)}*: ${escapeSlack(value)}`);
   const link = linkOf(message);
   const last = link === undefined ? [] : [`<${URL.parse(link)?.href ?? ""}|Open it in Holdfast>`];

@@ -29,7 +29,7 @@ export async function postWebhook(
   });
 }
 
-export function signatureOf(key: Uint8Array, timestamp: string, body: string): string {
+function signatureOf(key: Uint8Array, timestamp: string, body: string): string {
   return createHmac("sha256", key).update(`${timestamp}.${body}`).digest("hex");
 }
 

@@ -103,7 +103,9 @@ function connectTo(host: string, port: number, timeoutMs: number): Promise<Socke
   };
   socket.setTimeout(timeoutMs, () => fail(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })));
   socket.once("error", fail).once("connect", () => {
-    socket.setTimeout(0).off("error", fail).removeAllListeners("timeout");
+    socket.setTimeout(0).removeAllListeners("timeout");
+    // Until somebody else listens: an error that nobody hears would end the service. It closes the socket all the same.
+    socket.off("error", fail).on("error", () => undefined);
     resolve(socket);
   });
   return promise;
