@@ -49,7 +49,7 @@ function newScene(context: TestContext, signal = new AbortController().signal): 
       log: (_, text) => lines.push(text),
       progress: () => undefined,
       openStorage: () => Promise.reject(new Error("no storage")),
-    upload: () => assert.fail("nothing is uploaded"),
+      upload: () => assert.fail("nothing is uploaded"),
       repositoryPorts: () => assert.fail("no repository"),
     },
   };
