@@ -13,6 +13,11 @@ import type { Authority } from "./authority.ts";
 import { RENEW_BEFORE_MS, type ServerNames } from "./certificates.ts";
 
 const HANDSHAKE_TIMEOUT_MS = 15_000;
+/** Who takes longer to say what he wants is cut: connections are not for keeping. */
+const HEADERS_TIMEOUT_MS = 15_000;
+/** Of the whole request: bodies have 1 MiB at most. */
+const REQUEST_TIMEOUT_MS = 60_000;
+const TIMEOUT_CHECK_MS = 5000;
 const CHECK_MS = 3600 * 1000;
 
 export interface TlsOptions {
@@ -71,6 +76,9 @@ export async function prepareTls(options: TlsOptions): Promise<TlsPort> {
           // Browsers have none; who needs one asks `readClientCertificate`.
           rejectUnauthorized: false,
           handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+          headersTimeout: HEADERS_TIMEOUT_MS,
+          requestTimeout: REQUEST_TIMEOUT_MS,
+          connectionsCheckingInterval: TIMEOUT_CHECK_MS,
           SNICallback: (name, answer) => {
             answer(null, name === AGENT_SERVER_NAME ? agentContext : undefined);
           },
