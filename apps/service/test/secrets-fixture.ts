@@ -9,7 +9,7 @@ import { createAuditLog } from "../src/audit/audit-log.ts";
 import type { Actor } from "../src/http/route.ts";
 import type { OwnPasswordDependencies } from "../src/secrets/own-password.ts";
 import { createTaskKinds } from "../src/operations/index.ts";
-import type { ProposalDependencies } from "../src/secrets/proposals.ts";
+import type { ProposalDependencies } from "../src/secrets/proposal-dependencies.ts";
 import { findSecret } from "../src/secrets/secret-rows.ts";
 import { USES_BY_DOMAINS } from "../src/secrets/secret-uses.ts";
 import { openCurrentValue } from "../src/secrets/secret-values.ts";

@@ -11,14 +11,9 @@ import {
 import { z } from "zod";
 import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
+import type { ProposalDependencies } from "./proposal-dependencies.ts";
 import { findProposal, listProposals, showProposal } from "./proposal-rows.ts";
-import {
-  acceptProposal,
-  discardProposal,
-  type ProposalDependencies,
-  proposeValue,
-  testProposal,
-} from "./proposals.ts";
+import { acceptProposal, discardProposal, proposeValue, testProposal } from "./proposals.ts";
 import { findSecret } from "./secret-rows.ts";
 
 const bySecret = z.object({ id: secretId });

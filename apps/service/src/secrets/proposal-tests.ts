@@ -7,8 +7,8 @@ import { AppError, type ErrorRecord, isAppError, toErrorRecord } from "@holdfast
 import type { SecretUse } from "@holdfast/protocol";
 import type { Transaction } from "../database/database.ts";
 import type { PlaceTest } from "./place-tests.ts";
+import type { ProposalDependencies } from "./proposal-dependencies.ts";
 import { type ProposalRow, placesOf, type TestedPlace } from "./proposal-rows.ts";
-import type { ProposalDependencies } from "./proposals.ts";
 import { proposalValue } from "./proposed-value.ts";
 import { isOfDatabase } from "../tasks/run-end.ts";
 

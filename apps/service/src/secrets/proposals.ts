@@ -18,8 +18,7 @@ import { userActor } from "../audit/audit.ts";
 import type { Transaction } from "../database/database.ts";
 import { checkRevision } from "../http/conditions.ts";
 import type { Actor } from "../http/route.ts";
-import type { TaskQueue } from "../tasks/task-kinds.ts";
-import type { PlaceTests } from "./place-tests.ts";
+import type { ProposalDependencies } from "./proposal-dependencies.ts";
 import { dropOpenProposal, endProposal } from "./proposal-end.ts";
 import { findProposal, isOver, type ProposalRow, placesOf, showProposal } from "./proposal-rows.ts";
 import { beginTests, runServiceTest, type ServiceTestRun } from "./proposal-tests.ts";
@@ -27,15 +26,7 @@ import { proposalValue } from "./proposed-value.ts";
 import { findSecret, nameSecret } from "./secret-rows.ts";
 import { findUses } from "./secret-uses.ts";
 import { checkNotTold, provenVersion, type SecretRow, typedValue } from "./secret-values.ts";
-import type { SecretDependencies } from "./secrets.ts";
 import { checkNotFrozen, storeValue } from "./value-change.ts";
-
-export interface ProposalDependencies extends SecretDependencies {
-  readonly queue: TaskQueue;
-  readonly placeTests: PlaceTests;
-  /** What happened beside an answer and that nobody foresaw. */
-  readonly failed?: (error: unknown) => void;
-}
 
 /** For somebody who looks at the results, and perhaps has to go to a server in between. */
 const PROPOSAL_MS = 30 * 60_000;

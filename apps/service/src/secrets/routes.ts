@@ -28,7 +28,7 @@ import { checkSecret, revealSecret } from "./reveal.ts";
 import { findSecret, listSecrets, showSecret } from "./secret-rows.ts";
 import { findUses } from "./secret-uses.ts";
 import { proposalRoutes } from "./proposal-routes.ts";
-import type { ProposalDependencies } from "./proposals.ts";
+import type { ProposalDependencies } from "./proposal-dependencies.ts";
 import { changeSecret, createSecret, deleteSecret } from "./secrets.ts";
 import { strengthOf } from "./strength/strength.ts";
 import { changeValue } from "./value-change.ts";
