@@ -19,6 +19,7 @@ import {
   SqliteQueryCompiler,
 } from "kysely";
 import { isBusy } from "./failures.ts";
+import { SqliteStatements } from "./sqlite-statements.ts";
 
 const BUSY_TIMEOUT_MS = 10_000;
 const BUSY_DELAY_MS = 5;
@@ -109,9 +110,11 @@ class SqliteDriver implements Driver {
 
 class SqliteConnection implements DatabaseConnection {
   readonly #database: DatabaseSync;
+  readonly #statements: SqliteStatements;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    this.#statements = new SqliteStatements(database);
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
@@ -128,9 +131,9 @@ class SqliteConnection implements DatabaseConnection {
   }
 
   #execute<R>(query: CompiledQuery): QueryResult<R> {
-    const statement = this.#database.prepare(query.sql);
+    const { statement, hasRows } = this.#statements.prepare(query.sql);
     const values = query.parameters.map(toSqlite);
-    if (statement.columns().length > 0) return { rows: rowsOf<R>(statement, values) };
+    if (hasRows) return { rows: rowsOf<R>(statement, values) };
     const { changes } = statement.run(...values);
     return { rows: [], numAffectedRows: BigInt(changes) };
   }
