@@ -48,6 +48,12 @@ async function newScene(
   return { ...bench, repository };
 }
 
+async function untilStatusHasRuns(stateDir: string, count: number): Promise<void> {
+  while ((await agentStatus(stateDir)).agent?.runs.length !== count) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 suite("The channel", { timeout: 120_000 }, () => {
   test("says hello with the platform, its methods and no runs", async (context) => {
     const { service } = await newScene(context);
@@ -77,11 +83,11 @@ suite("The channel", { timeout: 120_000 }, () => {
     assert.deepEqual(service.seen("hello")[1]?.runs, [{ run, nextEvent: 1 }]);
     await service.until(() => service.seen("event").filter(({ number }) => number === 1).length === 2);
     const { length } = service.eventsOf(run);
+    // What the status says may be older than the run.
+    await untilStatusHasRuns(stateDir, 1);
     service.script.acknowledges = true;
     service.send({ type: "acknowledge", run, number: length });
-    while ((await agentStatus(stateDir)).agent?.runs.length !== 0) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await untilStatusHasRuns(stateDir, 0);
     service.drop();
     await service.until(() => service.seen("hello").length === 3);
     assert.deepEqual(service.seen("hello")[2]?.runs, []);
