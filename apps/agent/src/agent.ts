@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { AppError, type Clock, type Randomness, systemClock, systemRandomness } from "@holdfast/kernel";
+import { removeLeftSnapshots } from "@holdfast/sources";
 import type { AgentLog } from "./agent-log.ts";
 import { Channel } from "./connection/channel.ts";
 import { openConnection } from "./connection/connection.ts";
@@ -49,6 +50,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const folder = await openStateFolder(stateDir, { create: true, hasModes: platform.module.hasModes });
   const identity = await readIdentity(folder);
   using _ = lockFolder(stateDir);
+  await removeLeftSnapshots({ stateDir, onWarning: ({ message }) => options.log("warning", message) });
   const agent = new Agent({ ...options, platform, stateDir }, folder, identity);
   await agent.run(signal);
 }

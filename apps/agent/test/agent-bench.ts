@@ -134,6 +134,7 @@ export function backupTask(
     paths,
     exclude: [],
     oneFileSystem: false,
+    snapshot: false,
     tags: ["daily"],
     compression: 3,
     ...more,

@@ -4,28 +4,18 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import { sealToPublicKey, suiteFor } from "@holdfast/crypto";
-import {
-  AppError,
-  type Clock,
-  type ErrorCode,
-  isAppError,
-  newId,
-  systemClock,
-  systemRandomness,
-} from "@holdfast/kernel";
-import { type AgentTask, leaseContext, type LeasePayload } from "@holdfast/protocol";
+import { suiteFor } from "@holdfast/crypto";
+import { AppError, type ErrorCode, isAppError, newId, systemClock, systemRandomness } from "@holdfast/kernel";
+import type { AgentTask, LeasePayload } from "@holdfast/protocol";
 import type { KeySet } from "@holdfast/repository";
 import { readLeasedPayload } from "../src/lease/leased-payload.ts";
-import { type LeasePorts, RunLeases } from "../src/lease/run-leases.ts";
+import { RunLeases } from "../src/lease/run-leases.ts";
 import { DARWIN } from "../src/platform/darwin.ts";
 import { currentPlatform, platformOf } from "../src/platform/platform.ts";
 import { executeRun, type ExecutePorts } from "../src/runs/execute-run.ts";
 import { backupTask, newBench, newRepository, type TestRepository, writeTree } from "./agent-bench.ts";
+import { DEVICE, fakeChannel, LEASE_MS } from "./fake-channel.ts";
 import { VirtualClock } from "./virtual-clock.ts";
-
-const LEASE_MS = 900_000;
-const DEVICE = newId("dev");
 
 const hasCode =
   (code: ErrorCode) =>
@@ -37,25 +27,6 @@ function isWiped(keys: KeySet | undefined): boolean {
     (key) => key !== undefined,
   );
   return secrets.length > 0 && secrets.every((key) => key.every((byte) => byte === 0));
-}
-
-/** The channel as far as leases need it; keeps what was given. */
-function fakeChannel(
-  payload: () => LeasePayload,
-  clock: Pick<Clock, "monotonic" | "now">,
-): { readonly channel: LeasePorts["channel"]; readonly given: { lease: string; until: number }[] } {
-  const given: { lease: string; until: number }[] = [];
-  const requestLease: LeasePorts["channel"]["requestLease"] = (asked) => {
-    const lease = { lease: newId("lease"), until: clock.now() + LEASE_MS };
-    given.push(lease);
-    const context = leaseContext({ device: DEVICE, run: asked.run, ...lease });
-    const plaintext = Buffer.from(JSON.stringify(payload()));
-    const sealed = sealToPublicKey(Buffer.from(asked.publicKey, "base64"), context, plaintext);
-    const welcome = { type: "welcome", device: DEVICE, heartbeatMs: 15_000, leaseMs: LEASE_MS } as const;
-    const answer = { kind: "lease", ...lease, sealed: sealed.toString("base64") } as const;
-    return Promise.resolve({ answer, sentMs: clock.monotonic(), welcome });
-  };
-  return { channel: { requestLease }, given };
 }
 
 suite("The payload of a lease", () => {

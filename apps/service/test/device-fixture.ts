@@ -77,6 +77,7 @@ export function scriptedKinds(): ScriptedKinds {
       paths: ["/etc"],
       exclude: [],
       oneFileSystem: false,
+      snapshot: false,
       tags: [],
       compression: 3,
     }),

@@ -25,7 +25,7 @@ export {
   type FrozenVolumes,
   removeLeftSnapshots,
 } from "./snapshots/freeze-volumes.ts";
-export type { SourceMapping } from "./snapshots/snapshot-system.ts";
+export type { SnapshotSystem, SourceMapping } from "./snapshots/snapshot-system.ts";
 export { hasPattern, includePatterns } from "./selection/include-patterns.ts";
 export { createInclusion, type Inclusion } from "./selection/inclusion.ts";
 export { createNameMatcher, createTextMatcher } from "./selection/name-matcher.ts";

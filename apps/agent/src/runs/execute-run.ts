@@ -15,7 +15,7 @@ import {
   toErrorRecord,
 } from "@holdfast/kernel";
 import type { AgentTask, RunProgress, StorageRef, TaskKind, TaskOf } from "@holdfast/protocol";
-import { endedProcesses, ownProcess } from "@holdfast/sources";
+import { endedProcesses, ownProcess, type SnapshotSystem } from "@holdfast/sources";
 import { openStorage, type Storage } from "@holdfast/storage";
 import { type LeasePorts, RunLeases } from "../lease/run-leases.ts";
 import { RevocableStorage } from "../lease/revocable-storage.ts";
@@ -30,6 +30,8 @@ export interface ExecutePorts extends LeasePorts {
   readonly randomness: Randomness;
   readonly platform: AgentPlatform;
   readonly stateDir: string;
+  /** Default: those of this system. */
+  readonly snapshots?: SnapshotSystem;
   readonly upload: Uploader;
 }
 
@@ -95,7 +97,7 @@ function newContext(
   ports: ExecutePorts,
   { warn, log, progress }: RunListeners,
 ): TaskContext {
-  const { clock, platform, stateDir } = ports;
+  const { clock, platform, stateDir, snapshots } = ports;
   const own = ownProcess();
   const open = async (ref: StorageRef, { create = false, pace }: StorageUse = {}): Promise<Storage> => {
     signal.throwIfAborted();
@@ -116,6 +118,7 @@ function newContext(
     host: hostname(),
     stateDir,
     hasModes: platform.module.hasModes,
+    snapshots,
     keys: leases.keys,
     warn,
     log,

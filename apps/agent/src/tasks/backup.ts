@@ -9,7 +9,14 @@ import {
   type Repository,
   storePreparedObjects,
 } from "@holdfast/repository";
-import { backupFiles, type BackupResult, createSelection, resolvePath } from "@holdfast/sources";
+import {
+  backupFiles,
+  type BackupResult,
+  createSelection,
+  freezeVolumes,
+  type FrozenVolumes,
+  resolvePath,
+} from "@holdfast/sources";
 import type { Storage } from "@holdfast/storage";
 import { withHooks } from "../hooks/with-hooks.ts";
 import type { PaceStep } from "../lease/pace.ts";
@@ -45,15 +52,17 @@ function paceOf({ bandwidth, bytesPerSecond }: TaskOf<"backup">): readonly PaceS
   return bytesPerSecond === undefined ? undefined : [{ from: 0, bytesPerSecond }];
 }
 
-function makeCopy(
+async function makeCopy(
   repository: Repository,
   task: TaskOf<"backup">,
   paths: readonly Buffer[],
   context: TaskContext,
 ): Promise<BackupResult> {
   const { oneFileSystem, tags, name } = task;
-  return backupFiles(repository, {
+  await using frozen = task.snapshot ? await freeze(paths, context) : undefined;
+  return await backupFiles(repository, {
     paths,
+    ...(frozen === undefined ? {} : { readFrom: frozen.readFrom }),
     selection: createSelection({ exclude: task.exclude, oneFileSystem, roots: paths }),
     oneFileSystem,
     ownFolders: [context.stateDir],
@@ -69,6 +78,14 @@ function makeCopy(
     },
     onWarning: context.warn,
   });
+}
+
+function freeze(
+  paths: readonly Buffer[],
+  { stateDir, warn, signal, snapshots }: TaskContext,
+): Promise<FrozenVolumes> {
+  const system = snapshots === undefined ? {} : { system: snapshots };
+  return freezeVolumes(paths, { stateDir, onWarning: warn, signal, ...system });
 }
 
 /** What the first backup of a plan finds is an empty place; the service has made the repository already. */

@@ -14,6 +14,7 @@ import type {
   UploadHead,
 } from "@holdfast/protocol";
 import { type KeySet, openRepositoryWithKeys, type Repository } from "@holdfast/repository";
+import type { SnapshotSystem } from "@holdfast/sources";
 import type { Storage } from "@holdfast/storage";
 import type { PaceStep } from "../lease/pace.ts";
 import type { RunWarning } from "../runs/event-text.ts";
@@ -32,6 +33,8 @@ export interface TaskContext {
   readonly host: string;
   readonly stateDir: string;
   readonly hasModes: boolean;
+  /** Default: those of this system. */
+  readonly snapshots?: SnapshotSystem | undefined;
   /** Of this run's lease. */
   readonly keys: KeySet | undefined;
   readonly warn: (warning: RunWarning) => void;

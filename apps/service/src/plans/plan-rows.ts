@@ -15,6 +15,7 @@ const selection = newPlan
     paths: true,
     exclude: true,
     oneFileSystem: true,
+    snapshot: true,
     tags: true,
     compression: true,
     bytesPerSecond: true,

@@ -207,7 +207,8 @@ export async function deletePlan(
 function columnsOf(
   plan: Omit<NewPlan, "encryption">,
 ): Pick<PlanRow, "name" | "description" | "selection" | "schedule" | "retention" | "retries" | "enabled"> {
-  const { paths, exclude, oneFileSystem, tags, compression, bytesPerSecond, bandwidth, before, after } = plan;
+  const { paths, exclude, oneFileSystem, snapshot, tags, compression, bytesPerSecond } = plan;
+  const { bandwidth, before, after } = plan;
   return {
     name: plan.name,
     description: plan.description,
@@ -215,6 +216,7 @@ function columnsOf(
       paths,
       exclude,
       oneFileSystem,
+      snapshot,
       tags,
       compression,
       bytesPerSecond,

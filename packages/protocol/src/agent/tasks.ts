@@ -58,6 +58,8 @@ export const backupTask = z.object({
   paths,
   exclude: globs,
   oneFileSystem: z.boolean(),
+  /** Reads the volumes as they are when the backup begins; where the device cannot, the task fails. */
+  snapshot: z.boolean(),
   tags: z.array(line(200)).max(100),
   name: line(200).optional(),
   compression: z.int().min(0).max(19),

@@ -63,6 +63,8 @@ const fields = {
   paths,
   exclude: globs,
   oneFileSystem: z.boolean(),
+  /** Windows and macOS: backs volumes up as they are when it begins. Elsewhere such a backup fails. */
+  snapshot: z.boolean(),
   tags: z.array(line(200).min(1)).max(100),
   storage: storageId,
   compression: z.int().min(0).max(19),
@@ -81,6 +83,7 @@ export const newPlan = z.object({
   description: fields.description.default(""),
   exclude: fields.exclude.default([]),
   oneFileSystem: fields.oneFileSystem.default(false),
+  snapshot: fields.snapshot.default(false),
   tags: fields.tags.default([]),
   compression: fields.compression.default(3),
   bytesPerSecond: fields.bytesPerSecond.default(null),

@@ -96,7 +96,7 @@ function problemTeller(onWarning: FreezeOptions["onWarning"]): (error: unknown) 
 
 function unsupported(): AppError {
   return new AppError("ERR_UNSUPPORTED", "Snapshots of volumes are made on Windows and macOS only.", {
-    subject: "--snapshot",
+    subject: "snapshot",
     remedy: "Make one with LVM, Btrfs or ZFS, mount it, and back up the folder where it is mounted.",
   });
 }

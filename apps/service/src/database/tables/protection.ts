@@ -73,7 +73,7 @@ export interface PlansTable {
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  /** JSON: paths, exclude, oneFileSystem, tags, compression, bytesPerSecond, bandwidth, before, after. */
+  /** JSON: paths, exclude, oneFileSystem, snapshot, tags, compression, bytesPerSecond, bandwidth, before, after. */
   readonly selection: string;
   readonly storage_id: string;
   /** Follows the storage; always of the encryption below. */
