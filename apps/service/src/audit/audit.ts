@@ -12,13 +12,15 @@ export interface AuditActor {
   readonly id: string;
 }
 
+export type AuditDetails = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+
 export interface AuditEntry {
   readonly actor: AuditActor;
   /** `secret.create`, `lease.give`, ... */
   readonly action: string;
   readonly subject: { readonly kind: string; readonly id: string };
   /** Never a secret. */
-  readonly details?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+  readonly details?: AuditDetails;
 }
 
 export interface AuditLog {

@@ -2,11 +2,12 @@
 import { historyPolicy, historyPolicyView } from "@holdfast/protocol";
 import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
-import { type HistoryPolicyDependencies, readHistoryPolicy, setHistoryPolicy } from "./history-policy.ts";
+import type { PolicyDependencies } from "../policies/policy-rows.ts";
+import { readHistoryPolicy, setHistoryPolicy } from "./history-policy.ts";
 
 const TAG = "policies";
 
-export function housekeepingRoutes(dependencies: HistoryPolicyDependencies): AnyRoute[] {
+export function housekeepingRoutes(dependencies: PolicyDependencies): AnyRoute[] {
   const { db } = dependencies.database;
   return [
     route({

@@ -1,60 +1,33 @@
 // Settings that all notifications have in common.
-import type { Clock } from "@holdfast/kernel";
 import {
   type NotificationSettings,
   notificationSettings,
   type NotificationSettingsView,
 } from "@holdfast/protocol";
-import { type AuditLog, userActor } from "../audit/audit.ts";
-import type { Database, Db } from "../database/database.ts";
-import { checkRevision } from "../http/conditions.ts";
+import type { Db } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
+import { changePolicy, type PolicyDependencies, readPolicy } from "../policies/policy-rows.ts";
 
-export interface SettingsDependencies {
-  readonly database: Database;
-  readonly audit: AuditLog;
-  readonly clock: Pick<Clock, "now">;
-}
-
-const NAME = "notifications";
-const AS_IT_COMES: NotificationSettings = {
-  publicUrl: null,
-  silentHours: 24,
-  freeGibibytes: 20,
-  expiryDays: 14,
+const SETTINGS = {
+  name: "notifications",
+  schema: notificationSettings,
+  asItComes: { publicUrl: null, silentHours: 24, freeGibibytes: 20, expiryDays: 14 },
 };
 
 export async function readSettings(db: Db): Promise<NotificationSettingsView> {
-  const row = await db.selectFrom("policies").selectAll().where("name", "=", NAME).executeTakeFirst();
-  if (row === undefined) return { ...AS_IT_COMES, revision: 0 };
-  return { ...notificationSettings.parse(JSON.parse(row.value)), revision: row.revision };
+  return readPolicy<NotificationSettings>(db, SETTINGS);
 }
 
 /** @throws AppError `ERR_CHANGED_MEANWHILE`. */
 export async function setSettings(
-  { database, audit, clock }: SettingsDependencies,
+  dependencies: PolicyDependencies,
   actor: Actor,
-  settings: NotificationSettings,
+  value: NotificationSettings,
   ifMatch: number | undefined,
 ): Promise<NotificationSettingsView> {
-  return database.transaction(async (transaction) => {
-    const before = await readSettings(transaction);
-    checkRevision(before, ifMatch);
-    const row = {
-      name: NAME,
-      value: JSON.stringify(settings),
-      changed_at: clock.now(),
-      changed_by: actor.userId,
-      revision: before.revision + 1,
-    };
-    await transaction.deleteFrom("policies").where("name", "=", NAME).execute();
-    await transaction.insertInto("policies").values(row).execute();
-    await audit.append(transaction, {
-      actor: userActor(actor),
-      action: "policy.change",
-      subject: { kind: "policy", id: NAME },
-      details: { ...settings },
-    });
-    return readSettings(transaction);
+  return changePolicy<NotificationSettings>(dependencies, actor, SETTINGS, {
+    value,
+    ifMatch,
+    details: { ...value },
   });
 }

@@ -4,24 +4,17 @@
  * @module
  */
 import { X509Certificate } from "node:crypto";
-import { AppError, type Clock } from "@holdfast/kernel";
+import { AppError } from "@holdfast/kernel";
 import { type OutboundPolicy, outboundPolicy, type OutboundPolicyView } from "@holdfast/protocol";
-import { type AuditLog, userActor } from "../audit/audit.ts";
-import type { Database, Db } from "../database/database.ts";
-import { checkRevision } from "../http/conditions.ts";
+import type { Db } from "../database/database.ts";
 import { InputError } from "../http/problems.ts";
 import type { Actor } from "../http/route.ts";
+import { changePolicy, type PolicyDependencies, readPolicy } from "../policies/policy-rows.ts";
 import { type Address, contains, parseNetwork, rangeAround, rangeOf } from "./address.ts";
 
-export interface OutboundPolicyDependencies {
-  readonly database: Database;
-  readonly audit: AuditLog;
-  readonly clock: Pick<Clock, "now">;
-}
-
-const NAME = "outbound";
-
 export const PUBLIC_ONLY: OutboundPolicy = { networks: [], plainHttp: [], authorities: "" };
+
+const OUTBOUND = { name: "outbound", schema: outboundPolicy, asItComes: PUBLIC_ONLY };
 
 /**
  * A special address needs an entry that lies within its own range: `169.254.0.0/16` allows link-local addresses, but not the one
@@ -37,44 +30,20 @@ export function permits({ networks }: Pick<OutboundPolicy, "networks">, address:
 }
 
 export async function readOutboundPolicy(db: Db): Promise<OutboundPolicyView> {
-  const row = await db.selectFrom("policies").selectAll().where("name", "=", NAME).executeTakeFirst();
-  if (row === undefined) return { ...PUBLIC_ONLY, changedAt: null, changedBy: null, revision: 0 };
-  const value = outboundPolicy.parse(JSON.parse(row.value));
-  return { ...value, changedAt: row.changed_at, changedBy: row.changed_by, revision: row.revision };
+  return readPolicy(db, OUTBOUND);
 }
 
 /** @throws AppError `ERR_INPUT` naming the entry, `ERR_CHANGED_MEANWHILE`. */
 export async function setOutboundPolicy(
-  { database, audit, clock }: OutboundPolicyDependencies,
+  dependencies: PolicyDependencies,
   actor: Actor,
-  policy: OutboundPolicy,
+  value: OutboundPolicy,
   ifMatch: number | undefined,
 ): Promise<OutboundPolicyView> {
-  checkPolicy(policy);
-  return database.transaction(async (transaction) => {
-    const before = await readOutboundPolicy(transaction);
-    checkRevision(before, ifMatch);
-    const row = {
-      name: NAME,
-      value: JSON.stringify(policy),
-      changed_at: clock.now(),
-      changed_by: actor.userId,
-      revision: before.revision + 1,
-    };
-    await transaction.deleteFrom("policies").where("name", "=", NAME).execute();
-    await transaction.insertInto("policies").values(row).execute();
-    await audit.append(transaction, {
-      actor: userActor(actor),
-      action: "policy.change",
-      subject: { kind: "policy", id: NAME },
-      details: {
-        networks: policy.networks,
-        plainHttp: policy.plainHttp,
-        authorities: certificatesOf(policy.authorities).length,
-      },
-    });
-    return readOutboundPolicy(transaction);
-  });
+  checkPolicy(value);
+  const { networks, plainHttp, authorities } = value;
+  const details = { networks, plainHttp, authorities: certificatesOf(authorities).length };
+  return changePolicy(dependencies, actor, OUTBOUND, { value, ifMatch, details });
 }
 
 /** PEM blocks, one by one. */

@@ -2,11 +2,12 @@
 import { outboundPolicy, outboundPolicyView } from "@holdfast/protocol";
 import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
-import { type OutboundPolicyDependencies, readOutboundPolicy, setOutboundPolicy } from "./outbound-policy.ts";
+import type { PolicyDependencies } from "../policies/policy-rows.ts";
+import { readOutboundPolicy, setOutboundPolicy } from "./outbound-policy.ts";
 
 const TAG = "policies";
 
-export function outboundRoutes(dependencies: OutboundPolicyDependencies): AnyRoute[] {
+export function outboundRoutes(dependencies: PolicyDependencies): AnyRoute[] {
   return [
     route({
       method: "GET",

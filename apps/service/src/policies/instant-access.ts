@@ -5,57 +5,33 @@
  *
  * @module
  */
-import { AppError, type Clock } from "@holdfast/kernel";
+import { AppError } from "@holdfast/kernel";
 import { instantAccessPolicy, type InstantAccessPolicyView } from "@holdfast/protocol";
-import { type AuditLog, userActor } from "../audit/audit.ts";
 import { findCopy } from "../copies/copy-rows.ts";
-import type { Database, Db } from "../database/database.ts";
+import type { Db } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
 import { encryptionOf } from "../repositories/repositories.ts";
-import { checkRevision } from "../http/conditions.ts";
+import { changePolicy, type PolicyDependencies, readPolicy } from "./policy-rows.ts";
 
-export interface PolicyDependencies {
-  readonly database: Database;
-  readonly audit: AuditLog;
-  readonly clock: Pick<Clock, "now">;
-}
-
-const NAME = "instant-access";
+const INSTANT_ACCESS = {
+  name: "instant-access",
+  schema: instantAccessPolicy,
+  asItComes: { highLevelAllowed: false },
+};
 
 export async function readInstantAccessPolicy(db: Db): Promise<InstantAccessPolicyView> {
-  const row = await db.selectFrom("policies").selectAll().where("name", "=", NAME).executeTakeFirst();
-  if (row === undefined) return { highLevelAllowed: false, changedAt: null, changedBy: null, revision: 0 };
-  const { highLevelAllowed } = instantAccessPolicy.parse(JSON.parse(row.value));
-  return { highLevelAllowed, changedAt: row.changed_at, changedBy: row.changed_by, revision: row.revision };
+  return readPolicy(db, INSTANT_ACCESS);
 }
 
 /** @throws AppError `ERR_CHANGED_MEANWHILE`. */
 export async function setInstantAccessPolicy(
-  { database, audit, clock }: PolicyDependencies,
+  dependencies: PolicyDependencies,
   actor: Actor,
   highLevelAllowed: boolean,
   ifMatch: number | undefined,
 ): Promise<InstantAccessPolicyView> {
-  return database.transaction(async (transaction) => {
-    const before = await readInstantAccessPolicy(transaction);
-    checkRevision(before, ifMatch);
-    const row = {
-      name: NAME,
-      value: JSON.stringify({ highLevelAllowed }),
-      changed_at: clock.now(),
-      changed_by: actor.userId,
-      revision: before.revision + 1,
-    };
-    await transaction.deleteFrom("policies").where("name", "=", NAME).execute();
-    await transaction.insertInto("policies").values(row).execute();
-    await audit.append(transaction, {
-      actor: userActor(actor),
-      action: "policy.change",
-      subject: { kind: "policy", id: NAME },
-      details: { highLevelAllowed },
-    });
-    return readInstantAccessPolicy(transaction);
-  });
+  const value = { highLevelAllowed };
+  return changePolicy(dependencies, actor, INSTANT_ACCESS, { value, ifMatch, details: value });
 }
 
 /**

@@ -14,6 +14,7 @@ import type { LockChangesTable } from "../database/tables.ts";
 import { checkRevision } from "../http/conditions.ts";
 import type { Actor } from "../http/route.ts";
 import { advanceLockClock, lockClockState, lockTime } from "./lock-clock.ts";
+import { putPolicy, readPolicy } from "./policy-rows.ts";
 
 export interface LockDependencies {
   readonly database: Database;
@@ -29,8 +30,11 @@ export type LockTarget = DaysTarget | "clock";
 
 export const DAY_MS = 86_400_000;
 export const LOCK_DAYS_MAX = 3650;
-const POLICY = "retention-lock";
-const AS_IT_COMES = { minimumDays: 0, waitingDays: 7 };
+const POLICY = {
+  name: "retention-lock",
+  schema: retentionLockPolicy,
+  asItComes: { minimumDays: 0, waitingDays: 7 },
+};
 
 interface LockPolicy {
   readonly minimumDays: number;
@@ -39,9 +43,8 @@ interface LockPolicy {
 }
 
 export async function readLockPolicy(db: Db): Promise<LockPolicy> {
-  const row = await db.selectFrom("policies").selectAll().where("name", "=", POLICY).executeTakeFirst();
-  if (row === undefined) return { ...AS_IT_COMES, revision: 0 };
-  return { ...retentionLockPolicy.parse(JSON.parse(row.value)), revision: row.revision };
+  const { minimumDays, waitingDays, revision } = await readPolicy(db, POLICY);
+  return { minimumDays, waitingDays, revision };
 }
 
 export async function showLockPolicy(db: Db, clock: Pick<Clock, "now">): Promise<RetentionLockPolicyView> {
@@ -302,19 +305,9 @@ async function putDays(
     await transaction.updateTable("plans").set({ lock_days: days }).where("id", "=", planId).execute();
     return;
   }
-  const { revision, ...policy } = await readLockPolicy(transaction);
-  const value = { ...policy, [target === "minimum" ? "minimumDays" : "waitingDays"]: days };
-  await transaction.deleteFrom("policies").where("name", "=", POLICY).execute();
-  await transaction
-    .insertInto("policies")
-    .values({
-      name: POLICY,
-      value: JSON.stringify(value),
-      changed_at: clock.now(),
-      changed_by: by,
-      revision: revision + 1,
-    })
-    .execute();
+  const { minimumDays, waitingDays } = await readLockPolicy(transaction);
+  const value = { minimumDays, waitingDays, [target === "minimum" ? "minimumDays" : "waitingDays"]: days };
+  await putPolicy(transaction, POLICY, value, { at: clock.now(), by });
 }
 
 /** @returns false when nothing waited. */
@@ -378,5 +371,5 @@ function targetOf({ target }: LockChange): LockTarget {
 function subjectOf(target: LockTarget): { kind: string; id: string } {
   return target.startsWith("plan:")
     ? { kind: "plan", id: target.slice("plan:".length) }
-    : { kind: "policy", id: POLICY };
+    : { kind: "policy", id: POLICY.name };
 }

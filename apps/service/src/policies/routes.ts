@@ -16,12 +16,7 @@ import { z } from "zod";
 import type { Db } from "../database/database.ts";
 import { type AnyRoute, route } from "../http/route.ts";
 import { signedIn } from "../http/signed-in.ts";
-import {
-  checkInstantAccess,
-  type PolicyDependencies,
-  readInstantAccessPolicy,
-  setInstantAccessPolicy,
-} from "./instant-access.ts";
+import { checkInstantAccess, readInstantAccessPolicy, setInstantAccessPolicy } from "./instant-access.ts";
 import {
   type LockDependencies,
   requestClockChange,
@@ -31,6 +26,7 @@ import {
   showPlanLock,
   withdrawLockChange,
 } from "./retention-lock.ts";
+import type { PolicyDependencies } from "./policy-rows.ts";
 
 const TAG = "policies";
 

@@ -156,7 +156,11 @@ export const notificationSettings = z.object({
 });
 export type NotificationSettings = z.infer<typeof notificationSettings>;
 
-export const notificationSettingsView = notificationSettings.extend({ revision: count });
+export const notificationSettingsView = notificationSettings.extend({
+  changedAt: instant.nullable(),
+  changedBy: z.string().nullable(),
+  revision: count,
+});
 export type NotificationSettingsView = z.infer<typeof notificationSettingsView>;
 
 export const DELIVERY_STATES = ["waiting", "delivered", "failed"] as const;
