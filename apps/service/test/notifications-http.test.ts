@@ -108,8 +108,9 @@ suite("notifications over HTTP", () => {
 
   test("have settings with a revision", async () => {
     const { body } = await send("GET", "/notifications/settings");
-    const { revision, ...settings } = body;
-    assert.equal(settings.publicUrl, null);
+    const settings = { publicUrl: null, silentHours: 24, freeGibibytes: 20, expiryDays: 14 };
+    const { revision } = body;
+    assert.deepEqual(body, { ...settings, changedAt: null, changedBy: null, revision: 0 });
     const changed = { ...settings, publicUrl: "https://backup.example" };
     assertProblem(await send("PUT", "/notifications/settings", changed), 428, "ERR_REVISION_NEEDED");
     const set = await send("PUT", "/notifications/settings", changed, revision);

@@ -1,9 +1,10 @@
 /** Retention locks: what is locked is deleted by nobody and by no way; lowering takes its time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ErrorCode, isAppError } from "@holdfast/kernel";
+import { type ErrorCode, isAppError, newId } from "@holdfast/kernel";
 import { deleteCopies, deleteCopy } from "../src/copies/copy-tasks.ts";
 import { findCopy, listCopies } from "../src/copies/copy-rows.ts";
+import { eventDetails } from "../src/notifications/events.ts";
 import { createTaskKinds } from "../src/operations/index.ts";
 import { copiesOf, decide } from "../src/operations/retention.ts";
 import { deletePlan } from "../src/plans/plans.ts";
@@ -29,6 +30,19 @@ const hasCode =
 const lastInput = ({ queued }: Catalogue): unknown => queued.at(-1)?.input;
 
 const confirmationOf = (id: string) => ({ confirmation: id.slice(0, 8) });
+
+/** A channel that is told of every request to lower a lock. */
+async function tellOfLowering({ database, clock }: Catalogue): Promise<void> {
+  const common = { created_at: clock.now(), created_by: "user_1", revision: 0 };
+  const slack = { name: "admins", kind: "slack", settings: "{}", secret_id: null, enabled: 1 } as const;
+  const channel = { ...common, ...slack, id: newId("chan") };
+  const told = { channel_id: channel.id, plan_id: null, kinds: '["lock.lowering"]' };
+  await database.db.insertInto("notification_channels").values(channel).execute();
+  await database.db
+    .insertInto("notification_rules")
+    .values({ ...common, ...told, id: newId("rule") })
+    .execute();
+}
 
 forEachDatabase("a locked copy", (open) => {
   test("is deleted by nobody before its time, and can be afterwards", async () => {
@@ -226,6 +240,24 @@ forEachDatabase("a retention lock", (open) => {
     fixture.clock.move(30 * DAY_MS);
     assert.equal(await applyDueLockChanges(fixture), 0);
     assert.equal((await showPlanLock(db, fixture.clock, plan.id)).days, 40);
+  });
+
+  test("tells whoever wants to know that its lowering was asked for, and not of its raising", async () => {
+    await using fixture = await catalogue(await open());
+    const { plan } = await lockScene(fixture, { lockDays: 30 });
+    await tellOfLowering(fixture);
+    const events = () =>
+      fixture.database.db.selectFrom("notification_events").select(["kind", "details"]).execute();
+    const { revision } = await setPlanLock(fixture, fixture.actor, plan.id, 31, plan.revision);
+    assert.deepEqual(await events(), []);
+    await setPlanLock(fixture, fixture.actor, plan.id, 2, revision);
+    const [event, ...more] = await events();
+    assert.deepEqual([event?.kind, more], ["lock.lowering", []]);
+    const { plan: told, facts } = eventDetails.parse(JSON.parse(event?.details ?? ""));
+    assert.deepEqual(told, { id: plan.id, name: plan.name });
+    assert.deepEqual(facts?.slice(1, 2), [["From, to", "31 days, 2 days"]]);
+    await setLockPolicy(fixture, fixture.actor, { waitingDays: 1 }, 0);
+    assert.equal((await events()).length, 2);
   });
 
   test("has a waiting period that is lowered after the old one", async () => {

@@ -26,6 +26,7 @@ const TITLES: Readonly<Record<Message["kind"], string>> = {
   "storage.low": "Storage is nearly full",
   "certificate.expiring": "Certificate of a device is about to end",
   "token.expiring": "API token is about to end",
+  "lock.lowering": "Retention lock is about to be lowered",
   "vault.problem": "Password Manager has a problem",
   "audit.problem": "Audit log is not as it was written",
   test: "Test message",
@@ -44,6 +45,8 @@ const NEXT: Readonly<Record<Message["kind"], string>> = {
   "certificate.expiring":
     "Switch the device on: it renews its certificate by itself. Past that day enrol it again.",
   "token.expiring": "Make a new token and put it where the old one is used.",
+  "lock.lowering":
+    "If nobody should have asked for this, call it off before that day: after it, copies can be deleted.",
   "vault.problem":
     "Open Settings, Protection, and verify there; restore the database from its backup if a value is lost.",
   "audit.problem": "Find out who can write to the database, and keep it as it is: it is evidence.",

@@ -12,6 +12,7 @@ import { type AuditActor, type AuditLog, SERVICE_ACTOR, userActor } from "../aud
 import type { Database, Db, Transaction } from "../database/database.ts";
 import type { LockChangesTable } from "../database/tables.ts";
 import { checkRevision } from "../http/conditions.ts";
+import { recordLockLowering } from "../notifications/lock-lowering.ts";
 import type { Actor } from "../http/route.ts";
 import { advanceLockClock, lockClockState, lockTime } from "./lock-clock.ts";
 import { putPolicy, readPolicy } from "./policy-rows.ts";
@@ -237,11 +238,12 @@ async function request(
   }
   const { waitingDays } = await readLockPolicy(transaction);
   const requestedAt = await lockTime(transaction, clock);
+  const id = newId("lock", clock, randomness);
   const dueAt = requestedAt + waitingDays * DAY_MS;
   await transaction
     .insertInto("lock_changes")
     .values({
-      id: newId("lock", clock, randomness),
+      id,
       target,
       days_before: before,
       days,
@@ -258,6 +260,23 @@ async function request(
     subject: subjectOf(target),
     details: { target, before, days, dueAt },
   });
+  const { planId, what } = toldOf(target);
+  const lowering = { id, planId, what, before, days, waitingDays, userId: actor.userId };
+  await recordLockLowering(clock, transaction, lowering);
+}
+
+/** For people who are told of a request. */
+function toldOf(target: LockTarget): { readonly planId: string | undefined; readonly what: string } {
+  switch (target) {
+    case "minimum":
+      return { planId: undefined, what: "the retention lock that all plans have at least" };
+    case "waiting":
+      return { planId: undefined, what: "the waiting period before locks are lowered" };
+    case "clock":
+      return { planId: undefined, what: "the clock of the locks, which is behind the system's" };
+    default:
+      return { planId: target.slice("plan:".length), what: "the retention lock of the plan" };
+  }
 }
 
 async function applyChange(

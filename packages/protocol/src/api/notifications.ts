@@ -24,6 +24,8 @@ export const NOTIFICATION_KINDS = [
   /** Of a device: it renews itself, unless the device is away for too long. */
   "certificate.expiring",
   "token.expiring",
+  /** Somebody asked for a retention lock to be lowered: it can be called off until it takes effect. */
+  "lock.lowering",
   "vault.problem",
   "audit.problem",
 ] as const;
