@@ -9,7 +9,7 @@ import { changePlan, createPlan } from "../src/plans/plans.ts";
 import { createStorage } from "../src/storages/storages.ts";
 import { catalogue, planOf } from "./catalogue-fixture.ts";
 import { forEachDatabase } from "./databases.ts";
-import { taskRow } from "./lock-fixture.ts";
+import { newTaskRow } from "./task-row.ts";
 
 const MEGABYTE = 1_000_000;
 const WORKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday"] as const;
@@ -94,7 +94,7 @@ forEachDatabase("a plan with limits by the time of the week", (open) => {
     const given = { ...planOf({ devices: [device], storage: id, encryption: null }), bandwidth: OFFICE };
     const plan = await createPlan(fixture, fixture.actor, newPlan.parse(given));
     assert.deepEqual(plan.bandwidth, OFFICE);
-    const row = taskRow("backup", {}, { plan_id: plan.id, repository_id: plan.repository });
+    const row = newTaskRow("backup", {}, { plan_id: plan.id, repository_id: plan.repository });
     const task = agentTask.parse(await describeTask(db, row, fixture.clock));
     assert(task.kind === "backup");
     assert.deepEqual(task.bandwidth, paceSteps(OFFICE, null, fixture.clock.now()));

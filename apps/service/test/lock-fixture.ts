@@ -1,11 +1,11 @@
 /** A plan with a retention lock, and backups of it that end when a test says so. */
-import { newId } from "@holdfast/kernel";
 import { newPlan, type PlanView, type TaskResult } from "@holdfast/protocol";
 import { createTaskKinds } from "../src/operations/index.ts";
 import { createPlan } from "../src/plans/plans.ts";
 import { createStorage } from "../src/storages/storages.ts";
 import type { TaskEnd, TaskRow } from "../src/tasks/task-kinds.ts";
 import { type Catalogue, planOf } from "./catalogue-fixture.ts";
+import { newTaskRow } from "./task-row.ts";
 
 export interface LockScene {
   readonly fixture: Catalogue;
@@ -28,7 +28,7 @@ export async function lockScene(
   const plan = await createPlan(fixture, fixture.actor, newPlan.parse(given));
   const kinds = createTaskKinds(fixture);
   const taskOf = (kind: string, input: unknown): TaskRow =>
-    taskRow(kind, input, {
+    newTaskRow(kind, input, {
       plan_id: plan.id,
       device_id: device,
       storage_id: id,
@@ -62,31 +62,4 @@ export function finishedBackup(id: string, time: number): TaskEnd {
   };
   const result: TaskResult<"backup"> = { copy, ...counts, seconds: 1, warnings: 0 };
   return { state: "succeeded", result, warnings: 0 };
-}
-
-/** A task that runs. */
-export function taskRow(kind: string, input: unknown, fields: Partial<TaskRow> = {}): TaskRow {
-  return {
-    id: newId("task"),
-    kind,
-    state: "running",
-    plan_id: null,
-    device_id: newId("dev"),
-    storage_id: null,
-    repository_id: null,
-    input: JSON.stringify(input),
-    result: null,
-    error: null,
-    created_at: 1,
-    created_by: "",
-    not_before: 1,
-    started_at: null,
-    ended_at: null,
-    cancel_requested_at: null,
-    attempt: 1,
-    attempt_max: 1,
-    run_id: null,
-    start_before: null,
-    ...fields,
-  };
 }

@@ -18,6 +18,7 @@ import { planOf } from "./catalogue-fixture.ts";
 import { forEachDatabase } from "./databases.ts";
 import { type NotificationFixture, notifications } from "./notifications-fixture.ts";
 import { dropTriggers } from "./vault-fixture.ts";
+import { newTaskRow } from "./task-row.ts";
 
 const DAY_MS = 24 * 3600_000;
 
@@ -53,26 +54,7 @@ async function insertTask(
 ): Promise<TaskRow> {
   return fixture.database.db
     .insertInto("tasks")
-    .values({
-      id: newId("task"),
-      state: "running",
-      plan_id: null,
-      storage_id: null,
-      repository_id: null,
-      input: "{}",
-      result: null,
-      error: null,
-      created_at: 1,
-      created_by: "",
-      not_before: 1,
-      started_at: null,
-      ended_at: null,
-      cancel_requested_at: null,
-      attempt: 1,
-      attempt_max: 1,
-      run_id: null,
-      ...fields,
-    })
+    .values(newTaskRow(fields.kind, {}, fields))
     .returningAll()
     .executeTakeFirstOrThrow();
 }

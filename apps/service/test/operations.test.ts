@@ -1,7 +1,7 @@
 /** Tasks: what they contain, what their leases grant, and what their ends bring about. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ErrorCode, isAppError, newId } from "@holdfast/kernel";
+import { type ErrorCode, isAppError } from "@holdfast/kernel";
 import {
   agentTask,
   leasePayload,
@@ -17,6 +17,7 @@ import { createStorage } from "../src/storages/storages.ts";
 import type { TaskEnd, TaskKinds, TaskRow } from "../src/tasks/task-kinds.ts";
 import { type Catalogue, catalogue, planOf } from "./catalogue-fixture.ts";
 import { forEachDatabase } from "./databases.ts";
+import { newTaskRow } from "./task-row.ts";
 
 const PASSPHRASE = "correct horse battery";
 const COPY = "a".repeat(64);
@@ -45,28 +46,13 @@ async function scene(fixture: Catalogue, retention: unknown = null): Promise<Sce
   const encryption = { method: "cbc", level: "normal", secret };
   const given = { ...planOf({ devices: [device], storage: id, encryption }), exclude: ["*.tmp"], retention };
   const plan = await createPlan(fixture, fixture.actor, newPlan.parse(given));
-  const taskOf = (kind: TaskKind, input: unknown = {}): TaskRow => ({
-    id: newId("task"),
-    kind,
-    state: "running",
-    plan_id: plan.id,
-    device_id: device,
-    storage_id: id,
-    repository_id: kind === "storage.test" ? null : plan.repository,
-    input: JSON.stringify(input),
-    result: null,
-    error: null,
-    created_at: 1,
-    created_by: "",
-    not_before: 1,
-    started_at: null,
-    ended_at: null,
-    cancel_requested_at: null,
-    attempt: 1,
-    attempt_max: 1,
-    run_id: null,
-    start_before: null,
-  });
+  const taskOf = (kind: TaskKind, input: unknown = {}): TaskRow =>
+    newTaskRow(kind, input, {
+      plan_id: plan.id,
+      device_id: device,
+      storage_id: id,
+      repository_id: kind === "storage.test" ? null : plan.repository,
+    });
   return { fixture, kinds: createTaskKinds(fixture), plan, device, taskOf };
 }
 

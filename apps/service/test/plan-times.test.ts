@@ -13,7 +13,7 @@ import { createTaskQueue, findTask } from "../src/tasks/task-queue.ts";
 import type { TaskRow } from "../src/tasks/task-kinds.ts";
 import { type Catalogue, catalogue, planOf } from "./catalogue-fixture.ts";
 import { forEachDatabase } from "./databases.ts";
-import { taskRow } from "./lock-fixture.ts";
+import { newTaskRow } from "./task-row.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -167,7 +167,7 @@ forEachDatabase("a backup in a window", (open) => {
 forEachDatabase("a plan that is switched off", (open) => {
   const rows = (plan: PlanView): TaskRow[] =>
     (["queued", "running", "queued"] as const).map((state, index) =>
-      taskRow(
+      newTaskRow(
         index === 2 ? "forget" : "backup",
         {},
         {

@@ -19,7 +19,8 @@ import { createStorage } from "../src/storages/storages.ts";
 import type { NewTask, TaskEnd, TaskRow } from "../src/tasks/task-kinds.ts";
 import { type Catalogue, catalogue, planOf } from "./catalogue-fixture.ts";
 import { forEachDatabase } from "./databases.ts";
-import { finishedBackup, taskRow } from "./lock-fixture.ts";
+import { finishedBackup } from "./lock-fixture.ts";
+import { newTaskRow } from "./task-row.ts";
 import { PORTS } from "./vault-fixture.ts";
 
 const HOUR_MS = 3_600_000;
@@ -72,7 +73,7 @@ async function scene(
     end,
     backUp: async (letter) => {
       const copy = letter.repeat(64);
-      const row = taskRow(
+      const row = newTaskRow(
         "backup",
         {},
         { device_id: device, plan_id: plan.id, repository_id: plan.repository },
@@ -92,7 +93,7 @@ function lastOf({ queued }: Catalogue): NewTask {
 }
 
 const rowOf = (task: NewTask): TaskRow =>
-  taskRow(task.kind, task.input, {
+  newTaskRow(task.kind, task.input, {
     device_id: task.deviceId,
     repository_id: task.repositoryId ?? null,
   });
@@ -170,7 +171,7 @@ forEachDatabase("a replication", (open) => {
     const { replication, plan } = await scene(fixture);
     const kinds = createTaskKinds(fixture);
     const openWith = async (repositoryId: string, kind: string, storage: MemoryStorage) => {
-      const row = taskRow(kind, {}, { repository_id: repositoryId });
+      const row = newTaskRow(kind, {}, { repository_id: repositoryId });
       const { payload } = await kinds.grant(db, row);
       const { repository = "", tableKey = "", idKey, privateSeed } = payload.repository ?? {};
       const bytes = (text: string): Buffer => Buffer.from(text, "base64");
@@ -233,7 +234,7 @@ forEachDatabase("a replication", (open) => {
     await runReplication(fixture, fixture.actor, replication.id);
     assert([other, plan.devices[0]].includes(lastOf(fixture).deviceId));
     const input = { target: replication.target, copies: [] };
-    const row = taskRow("replicate", input, {
+    const row = newTaskRow("replicate", input, {
       id: "task_1",
       state: "queued",
       repository_id: plan.repository,
@@ -300,7 +301,7 @@ forEachDatabase("a replication", (open) => {
     const copy = await backUp("a");
     await runReplication(fixture, fixture.actor, replication.id);
     await replicated([copy]);
-    const look = taskRow("copies", {}, { repository_id: replication.target });
+    const look = newTaskRow("copies", {}, { repository_id: replication.target });
     await end(look, { state: "succeeded", result: { copies: [], complete: true }, warnings: 0 });
     assert.deepEqual(await missingCopies(db, fixture.clock, await findReplication(db, replication.id)), [
       copy,
@@ -353,11 +354,11 @@ forEachDatabase("removing a repository", (open) => {
     await deleteReplication(fixture, fixture.actor, replication.id);
     for (const id of [plan.repository, replication.target]) {
       await assert.rejects(remove(id), hasCode("ERR_IN_USE"));
-      const forget = taskRow("forget", { copies: [copy] }, { repository_id: id });
+      const forget = newTaskRow("forget", { copies: [copy] }, { repository_id: id });
       await end(forget, { state: "succeeded", result: { copies: [copy] }, warnings: 0 });
       // The catalogue knows of none; nobody has looked whether the storage does.
       await assert.rejects(remove(id), hasCode("ERR_IN_USE"));
-      const look = { ...taskRow("copies", {}, { repository_id: id }), state: "succeeded" as const };
+      const look = { ...newTaskRow("copies", {}, { repository_id: id }), state: "succeeded" as const };
       const result = JSON.stringify({ copies: [], complete: true });
       await db
         .insertInto("tasks")
@@ -382,11 +383,14 @@ forEachDatabase("removing a repository", (open) => {
     await deletePlan(fixture, fixture.actor, plan.id);
     await deleteReplication(fixture, fixture.actor, replication.id);
     const look = {
-      ...taskRow("copies", {}, { repository_id: plan.repository }),
+      ...newTaskRow("copies", {}, { repository_id: plan.repository }),
       state: "succeeded" as const,
     };
     const result = JSON.stringify({ copies: [], complete: true });
-    const backup = { ...taskRow("backup", {}, { repository_id: plan.repository }), state: "failed" as const };
+    const backup = {
+      ...newTaskRow("backup", {}, { repository_id: plan.repository }),
+      state: "failed" as const,
+    };
     await db
       .insertInto("tasks")
       .values([

@@ -45,7 +45,7 @@ suite("selection", () => {
     ["work/**", "/home/ada/work/x", "file", false],
     // A slash in front: anchored at the root of the file system.
     ["/home/ada/work", "/home/ada/work", "directory", false],
-    ["/work", "/home/ada/work", "directory", true],
+    ["/ada", "/home/ada", "directory", true],
     ["/srv/*/tmp", "/srv/a/tmp", "directory", false],
     ["/srv/*/tmp", "/srv/a/b/tmp", "directory", true],
     // A slash at the end: folders only.
