@@ -25,6 +25,8 @@ export function openPostgres(url: string): Database {
   const pool = new pg.Pool({ ...settings, max: CONNECTIONS_MAX });
   // A connection that breaks while nobody uses it: the pool makes a new one for the next query.
   pool.on("error", () => {});
+  // One that breaks in a transaction, while no statement runs: the next statement of it fails.
+  pool.on("connect", (client) => client.on("error", () => {}));
   const db: Db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const listener = listenOnPostgres(settings);
   return {

@@ -3,7 +3,8 @@
  * a disk.
  *
  * Whole or not at all: the stream ends well only when the device has said how many bytes there are, and they were as many as
- * announced. Anything else destroys it, and with it the connection of the browser, so that no part looks like the whole.
+ * announced. Anything else destroys it, and with it the connection of the browser, so that no part looks like the whole. The last
+ * bytes are held back until then: with them a browser that knows the length has all, and leaves.
  *
  * @module
  */
@@ -55,6 +56,7 @@ class Receiver {
   readonly #ws: WebSocket;
   #head: UploadHead | undefined;
   #length = 0;
+  #heldBack = Buffer.alloc(0);
   #isComplete = false;
 
   constructor(ws: WebSocket) {
@@ -75,7 +77,7 @@ class Receiver {
 
   /** Bytes that have come, less what waits. */
   get passed(): number {
-    return this.#length - this.stream.readableLength;
+    return this.#length - this.#heldBack.length - this.stream.readableLength;
   }
 
   takeBytes(data: Buffer): void {
@@ -83,7 +85,11 @@ class Receiver {
     const size = this.#head?.size;
     if (this.#head === undefined || this.#isComplete || (size !== undefined && this.#length > size))
       this.refuse();
-    else if (!this.stream.push(data)) this.#ws.pause();
+    else {
+      const earlier = this.#heldBack;
+      this.#heldBack = data;
+      if (earlier.length > 0 && !this.stream.push(earlier)) this.#ws.pause();
+    }
   }
 
   /** @returns the head, when this is it. */
@@ -99,6 +105,7 @@ class Receiver {
       this.refuse();
     else {
       this.#isComplete = true;
+      if (this.#heldBack.length > 0) this.stream.push(this.#heldBack);
       this.stream.push(null);
     }
     return undefined;
