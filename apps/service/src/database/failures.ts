@@ -55,7 +55,12 @@ export function isUnreachable(error: unknown): boolean {
   if (code !== undefined && (NETWORK_CODES.has(code) || /^[0-9A-Z]{5}$/u.test(code))) {
     return NETWORK_CODES.has(code) || UNREACHABLE_STATE.test(code);
   }
-  return error instanceof Error && /^(?:Connection terminated|timeout e|Client (?:has encountered a connection error|was closed))/u.test(error.message);
+  return (
+    error instanceof Error &&
+    /^(?:Connection terminated|timeout e|Client (?:has encountered a connection error|was closed))/u.test(
+      error.message,
+    )
+  );
 }
 
 function codeOf(error: unknown): string | undefined {
