@@ -56,7 +56,7 @@ class Receiver {
   readonly #ws: WebSocket;
   #head: UploadHead | undefined;
   #length = 0;
-  #heldBack = Buffer.alloc(0);
+  #heldBack: Buffer = Buffer.alloc(0);
   #isComplete = false;
 
   constructor(ws: WebSocket) {
