@@ -2,7 +2,14 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { suite, test } from "node:test";
-import { isAppError, newId, type Randomness, systemRandomness } from "@holdfast/kernel";
+import {
+  type Clock,
+  isAppError,
+  newId,
+  type Randomness,
+  systemClock,
+  systemRandomness,
+} from "@holdfast/kernel";
 import { CLOSE_CODES } from "@holdfast/protocol";
 import { agentStatus, runAgent } from "../src/index.ts";
 import {
@@ -16,6 +23,7 @@ import {
 } from "./agent-bench.ts";
 import type { ScriptedService } from "./scripted-service.ts";
 
+/** A machine that stands still for three of these looks like a service that is silent: only for the test of that. */
 const QUICK = { heartbeatMs: 100 };
 /** Draws short pauses, so that a test does not wait a second for each connection. */
 const impatient: Randomness = (bytes) => (bytes.length === 4 ? bytes.fill(1) : systemRandomness(bytes));
@@ -40,7 +48,7 @@ async function newScene(
   context: Parameters<typeof newBench>[0],
   script = {},
 ): Promise<Bench & { readonly repository: TestRepository }> {
-  const bench = await newBench(context, { ...QUICK, ...script });
+  const bench = await newBench(context, script);
   writeTree(bench.path("source"), 50_000);
   const repository = newRepository(bench.path("storage"));
   bench.service.script.grant = () => repository.payload("write");
@@ -54,7 +62,13 @@ async function untilStatusHasRuns(stateDir: string, count: number): Promise<void
   }
 }
 
-suite("The channel", { timeout: 120_000 }, () => {
+async function untilLogged({ log }: Bench, text: string): Promise<void> {
+  while (!log.some((line) => line.includes(text))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+suite("The channel", { timeout: 600_000 }, () => {
   test("says hello with the platform, its methods and no runs", async (context) => {
     const { service } = await newScene(context);
     const [hello] = service.seen("hello");
@@ -64,7 +78,7 @@ suite("The channel", { timeout: 120_000 }, () => {
   });
 
   test("beats, and comes back when the service is silent", async (context) => {
-    const bench = await newScene(context);
+    const bench = await newScene(context, QUICK);
     await bench.service.until(() => bench.service.seen("beat").length >= 2);
     // A service that hears and does not answer.
     const { service } = bench;
@@ -205,7 +219,7 @@ suite("The channel", { timeout: 120_000 }, () => {
   }
 
   test("does not open to a service that welcomes another device", async (context) => {
-    const bench = await newBench(context, QUICK);
+    const bench = await newBench(context);
     bench.service.welcomes = newId("dev");
     await bench.run({ randomness: impatient });
     await bench.service.until(() => bench.service.closeCodes.length > 0);
@@ -213,19 +227,27 @@ suite("The channel", { timeout: 120_000 }, () => {
   });
 
   test("is told why it was closed, and does not knock in vain", async (context) => {
-    const bench = await newScene(context);
+    const bench = await newBench(context);
+    const pauses: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      sleep: (ms, signal) => {
+        pauses.push(ms);
+        return systemClock.sleep(ms, signal);
+      },
+    };
+    // Draws the longest pauses.
+    const patient: Randomness = (bytes) => (bytes.length === 4 ? bytes.fill(255) : systemRandomness(bytes));
+    await bench.run({ clock, randomness: patient });
     bench.service.closeChannels(CLOSE_CODES.disabled, "disabled");
-    await bench.service.until(() => bench.service.closeCodes.length > 0);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    assert.ok(bench.log.some((line) => line.includes("disabled this device")));
+    await untilLogged(bench, "disabled this device");
+    assert.equal(pauses.at(-1), 60_000);
   });
 
   test("refuses a certificate that the service has taken back", async (context) => {
     const bench = await newScene(context);
     bench.service.knows = false;
     bench.service.drop();
-    while (!bench.log.some((line) => line.includes("does not take this device's certificate"))) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await untilLogged(bench, "does not take this device's certificate");
   });
 });

@@ -79,7 +79,7 @@ async function newProxy(
   return { url: `http://127.0.0.1:${String(portOf(proxy))}`, asked, authorizations };
 }
 
-suite("Enrolment", { timeout: 60_000 }, () => {
+suite("Enrolment", { timeout: 600_000 }, () => {
   test("leaves an identity that only this user can read", async (context) => {
     const { service, stateDir, options } = await newScene(context);
     assert.deepEqual(await enroll(options()), { device: service.device, stateDir });

@@ -11,7 +11,7 @@ import { backupTask, newBench, newRepository, resultOf, writeTree } from "./agen
 const SEED = Buffer.alloc(32, 7);
 const PORTS = { clock: systemClock, randomness: systemRandomness };
 
-suite("An agent", { timeout: 120_000 }, () => {
+suite("An agent", { timeout: 600_000 }, () => {
   test("stores a slot that was prepared after the repository, once", async (context) => {
     const bench = await newBench(context);
     const { service, path } = bench;

@@ -54,7 +54,7 @@ async function newScene(
 
 const skip = process.platform === "linux" ? false : "reads /proc";
 
-suite("The memory of an agent", { skip, timeout: 120_000 }, () => {
+suite("The memory of an agent", { skip, timeout: 600_000 }, () => {
   test("holds keys while a run needs them, and none of them afterwards", async (context) => {
     const { bench, repository, pid } = await newScene(context);
     const { service, path } = bench;

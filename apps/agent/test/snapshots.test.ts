@@ -62,7 +62,7 @@ function folderSnapshots(source: () => string, existing: Set<string>): SnapshotS
   };
 }
 
-suite("A backup with a snapshot", { timeout: 60_000 }, () => {
+suite("A backup with a snapshot", { timeout: 600_000 }, () => {
   test("has what was there when it began, under the names of the volume, and removes the snapshot", async (context) => {
     const existing = new Set<string>();
     const scene: Scene = newScene(

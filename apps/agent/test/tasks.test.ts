@@ -7,7 +7,7 @@ import { newId } from "@holdfast/kernel";
 import type { AgentTask } from "@holdfast/protocol";
 import { backupTask, newBench, newRepository, resultOf, writeTree } from "./agent-bench.ts";
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 suite("An agent", TIMEOUT, () => {
   test("backs up with the write capability and restores with the read capability", async (context) => {

@@ -22,7 +22,7 @@ const STRONG = "Zq4-lantern-oboe-gravel-tundra-mitten";
 const WEAK = "tundra-oboe";
 const HOPELESS = "password1234";
 
-suite("the strength of a value", { timeout: 120_000 }, () => {
+suite("the strength of a value", { timeout: 600_000 }, () => {
   let estimate: EstimateText;
   before(() => {
     estimate = createStrengthThread();
@@ -93,7 +93,7 @@ suite("the strength of a value", { timeout: 120_000 }, () => {
   });
 });
 
-suite("the strength over HTTP", { timeout: 120_000 }, () => {
+suite("the strength over HTTP", { timeout: 600_000 }, () => {
   let database: Database;
   let server: TestServer;
   before(async () => {
