@@ -93,7 +93,13 @@ async function exchange(
   const text = body === undefined ? undefined : JSON.stringify(body);
   const sent = request(
     url,
-    { method, ca: options.ca, headers: { "content-type": "application/json", ...options.headers } },
+    {
+      method,
+      ca: options.ca,
+      // The service may end a kept connection just when the next request leaves on it.
+      agent: false,
+      headers: { "content-type": "application/json", ...options.headers },
+    },
     (response) => {
       const pieces: Buffer[] = [];
       response.on("data", (piece: Buffer) => pieces.push(piece)).on("error", reject);
