@@ -232,10 +232,11 @@ suite("hostile values", () => {
   const BUDGET_MS = 10_000;
 
   function within(work: () => void): void {
-    const start = performance.now();
+    const start = process.cpuUsage();
     work();
-    const spent = performance.now() - start;
-    assert.ok(spent < BUDGET_MS, `took ${spent} ms`);
+    const { user, system } = process.cpuUsage(start);
+    const spentMs = (user + system) / 1000;
+    assert.ok(spentMs < BUDGET_MS, `took ${spentMs} ms of a processor`);
   }
 
   test("any JSON gets an answer", () => {

@@ -99,9 +99,10 @@ suite("webdav: challenges", () => {
         parseChallenges(text);
       }),
     );
-    const startMs = performance.now();
+    const start = process.cpuUsage();
     for (const text of ['a="', "a =", "\\,", "a a", "=,"]) parseChallenges(text.repeat(8192 / text.length));
-    assert(performance.now() - startMs < 1000);
+    const { user, system } = process.cpuUsage(start);
+    assert(user + system < 1_000_000, `${String(user + system)} µs of a processor`);
     assert.deepEqual(parseChallenges("x".repeat(9000)), []);
   });
 });
