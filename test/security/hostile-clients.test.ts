@@ -4,22 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { suite, test } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
 import { AGENT_SERVER_NAME, CHANNEL_PATH } from "@holdfast/protocol";
 import { WebSocket } from "ws";
 import { type Scene, startScene } from "../service/scene.ts";
+import { boundedMemory, checkLog } from "./service-at-work.ts";
 
 const MEBIBYTE = 1024 * 1024;
-/** Above what the service has at rest. */
-const GROWTH_MAX = 250 * MEBIBYTE;
 const CUT_MS = 90_000;
-
-function memoryOf(processId: number): number {
-  const status = readFileSync(`/proc/${String(processId)}/status`, "latin1");
-  return Number(/^VmRSS:\s+(\d+) kB$/mu.exec(status)?.[1]) * 1024;
-}
 
 async function open(url: URL, servername?: string): Promise<TLSSocket> {
   const socket = connect({
@@ -128,29 +121,13 @@ async function goesOn({ url, complaints }: Scene): Promise<void> {
   assert.match(answer, /^HTTP\/1\.1 200 /u, complaints().slice(-2000));
 }
 
-/** Every line that the service logs is an event by itself, and none of them a fault of its own. */
-function checkLog({ complaints }: Scene): void {
-  for (const line of complaints().split("\n")) {
-    if (line.trim() === "") continue;
-    const entry: unknown = JSON.parse(line);
-    const { event, level }: { event?: unknown; level?: unknown } = Object(entry);
-    assert.equal(typeof event, "string", line);
-    assert.notEqual(level, "error", line);
-  }
-}
-
 suite("a service that anybody can reach", {
   skip: process.platform === "linux" ? false : "reads /proc",
 }, () => {
   test("takes nothing that is too much, and goes on", { timeout: 300_000 }, async (context) => {
     const scene = await startScene(context, ["--no-worker"]);
     const url = new URL(scene.url);
-    const pid = scene.servicePid();
-    const atRest = memoryOf(pid);
-    const bounded = (what: string): void => {
-      const grown = memoryOf(pid) - atRest;
-      assert(grown < GROWTH_MAX, `${what}: ${String(Math.round(grown / MEBIBYTE))} MiB more`);
-    };
+    const bounded = boundedMemory(scene.servicePid());
     for (const [name, request] of REQUESTS) {
       // oxlint-disable-next-line no-await-in-loop -- so that the one that does harm is known
       const answer = await exchange(url, request);

@@ -32,6 +32,8 @@ export interface Scene {
   readonly servicePid: () => number;
   /** What service and agents wrote to standard error so far. */
   readonly complaints: () => string;
+  /** The same of the service that runs alone: a JSON object a line. */
+  readonly serviceLog: () => string;
 }
 
 export interface Running {
@@ -102,6 +104,7 @@ export async function startScene(
       return service.child.pid;
     },
     complaints: () => all.map((one) => one.complaints()).join("\n"),
+    serviceLog: () => service.complaints(),
     addAgent: async (name) => {
       const { code } = await api.ok("POST", "/devices/enrolment-codes", {});
       const state = bench.path(`agent-${name}`);

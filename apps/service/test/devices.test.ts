@@ -17,6 +17,7 @@ import {
   PLATFORM,
   postEnroll,
   refusedUpgrade,
+  type ScriptedAgent,
 } from "./scripted-agent.ts";
 import { testClock } from "./vault-fixture.ts";
 
@@ -171,6 +172,40 @@ forEachDatabase("devices", (open) => {
     assert.equal((await second.next("refusal")).error.code, "ERR_DEVICE_CERTIFICATE");
     await second.close();
     assert.deepEqual(service.failures, []);
+  });
+
+  test("a certificate is renewed ten times an hour at most", async () => {
+    await using service = await startService(await open());
+    const identity = await enrolDevice(service);
+    const agent = await connectAgent(service, identity);
+    const { request } = await newAgentKeys();
+    const ask = (id: number): void =>
+      agent.send({ type: "request", id, request: { kind: "renew", certificateRequest: request } });
+    for (let id = 1; id <= 12; id += 1) ask(id);
+    for (let count = 0; count < 10; count += 1) await agent.next("answer");
+    for (let count = 0; count < 2; count += 1)
+      assert.equal((await agent.next("refusal")).error.code, "ERR_TOO_MANY_ATTEMPTS");
+    service.clock.move(3_600_001);
+    ask(13);
+    assert.equal((await agent.next("answer")).id, 13);
+    await agent.close();
+  });
+
+  test("a device has four connections at most, the newest of them", async () => {
+    await using service = await startService(await open());
+    const identity = await enrolDevice(service);
+    const neighbour = await connectAgent(service, await enrolDevice(service));
+    const mute: ScriptedAgent[] = [];
+    for (let count = 0; count < 6; count += 1) {
+      const agent = dial(service.port, identity);
+      await once(agent.socket, "open");
+      mute.push(agent);
+    }
+    await Promise.all(mute.slice(0, 2).map(({ closed }) => closed));
+    for (const { socket } of mute.slice(2)) assert.equal(socket.readyState, socket.OPEN);
+    const last = await connectAgent(service, identity);
+    assert.equal(neighbour.socket.readyState, neighbour.socket.OPEN);
+    for (const agent of [...mute.slice(2), last, neighbour]) await agent.close();
   });
 
   test("of two channels of a device the newer one stays", async () => {

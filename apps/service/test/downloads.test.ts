@@ -99,16 +99,16 @@ suite("bytes of a device", () => {
   });
 
   test("before a head, or a wrong one, are never begun with", async () => {
-    for (const go of [
-      (line: Line) => line.bytes(Buffer.from("abc")),
-      (line: Line) => line.text({ form: "exe" }),
-      (line: Line) => line.terminate(),
-    ]) {
+    for (const [go, code] of [
+      [(line: Line) => line.bytes(Buffer.from("abc")), "ERR_PROTOCOL"],
+      [(line: Line) => line.text({ form: "exe" }), "ERR_PROTOCOL"],
+      [(line: Line) => line.terminate(), "ERR_RUN_LOST"],
+    ] as const) {
       const line = new Line();
       const taking = line.take();
       go(line);
       line.terminate();
-      await assert.rejects(taking, (error) => isAppError(error, "ERR_RUN_LOST"));
+      await assert.rejects(taking, (error) => isAppError(error, code));
     }
   });
 

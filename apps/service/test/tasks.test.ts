@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { AppError, isAppError } from "@holdfast/kernel";
+import { AppError, isAppError, newId } from "@holdfast/kernel";
 import { DEVICE_LOST_MS } from "@holdfast/protocol";
 import { cancelTask, retryTask } from "../src/tasks/tasks.ts";
 import { listTaskEvents, listTasks, showTask } from "../src/tasks/task-list.ts";
@@ -330,6 +330,25 @@ forEachDatabase("tasks", (open) => {
     const lost = await showTask(service.database.db, begun);
     assert.deepEqual([lost.state, lost.error?.code], ["failed", "ERR_RUN_LOST"]);
     assert.equal(await stateOf(service, given), "running");
+  });
+
+  test("a device that makes up runs does not hide how far others are", async () => {
+    await using service = await startService(await open());
+    const [mine, theirs] = [await enrolDevice(service), await enrolDevice(service)];
+    const agent = await connectAgent(service, mine);
+    const stranger = await connectAgent(service, theirs);
+    const id = await service.createTask(mine.deviceId);
+    const { run } = await agent.next("start");
+    agent.event(run, 1, { kind: "started" });
+    for (let count = 0; count < 10_000; count += 1)
+      stranger.send({ type: "progress", run: newId("run"), progress: { files: 666 } });
+    stranger.send({ type: "beat" });
+    await stranger.next("beat");
+    agent.send({ type: "progress", run, progress: { files: 3 } });
+    agent.send({ type: "beat" });
+    await agent.next("beat");
+    await pass(service, 3000);
+    assert.deepEqual((await showTask(service.database.db, id)).progress, { files: 3 });
   });
 
   test("runs of other devices do not exist for a device", async () => {

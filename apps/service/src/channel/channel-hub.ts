@@ -12,6 +12,7 @@ import type { Database } from "../database/database.ts";
 import type { EventMessage } from "../tasks/run-events.ts";
 import { type Channel, type Hello, openChannel, type OtherMessage } from "./channel.ts";
 import { connectDevice } from "./hello.ts";
+import { createOpenChannels } from "./open-channels.ts";
 
 /** So long a device may take to say `hello`. */
 const HELLO_MS = 15_000;
@@ -56,7 +57,7 @@ export interface ChannelHub {
 export function createChannelHub(dependencies: HubDependencies): ChannelHub {
   const { clock, database, handlers, failed } = dependencies;
   /** All, with those that have not said `hello`. */
-  const open = new Set<Channel>();
+  const open = createOpenChannels();
   const ready = new Map<string, Channel>();
   /** How many channels of a device are between `hello` and `welcome`. */
   const connecting = createCounts();
@@ -183,7 +184,7 @@ async function disconnect(
   await database.notify("live");
 }
 
-function cutSilent(open: ReadonlySet<Channel>, clock: Pick<Clock, "now" | "monotonic">): void {
+function cutSilent(open: Iterable<Channel>, clock: Pick<Clock, "now" | "monotonic">): void {
   for (const channel of open) {
     const silentMs = clock.monotonic() - channel.heardAt();
     if (silentMs > (channel.hasSaidHello() ? SILENCE_MS : HELLO_MS)) channel.terminate();

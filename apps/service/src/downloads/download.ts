@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { finished } from "node:stream";
 import { sha256 } from "@holdfast/crypto";
 import { AppError } from "@holdfast/kernel";
 import type { DownloadQuery, UploadHead } from "@holdfast/protocol";
@@ -44,7 +45,8 @@ export async function download(
     const range = call.ifRange === undefined || call.ifRange === tag ? askedRange(call.range) : undefined;
     const { taskId, deviceId } = await newDownload(dependencies, call, range);
     const transfer = await arrivalOf(dependencies, taskId, deviceId, call);
-    transfer.stream.once("close", () => {
+    // Also when it has ended already, and its `close` is past.
+    finished(transfer.stream, () => {
       place.leave();
       // What ended by itself, well or not, the device tells of.
       if (!transfer.stream.readableEnded && transfer.stream.errored === null)

@@ -45,7 +45,7 @@ export async function takeTransfer(ws: WebSocket): Promise<Transfer> {
   ws.once("close", () => {
     stop();
     receiver.closed();
-    reject(brokenOff());
+    reject(receiver.stream.errored ?? brokenOff());
   });
   receiver.stream.once("close", stop);
   return promise;

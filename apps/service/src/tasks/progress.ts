@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RunProgress } from "@holdfast/protocol";
+import { type RunProgress, RUNS_MAX } from "@holdfast/protocol";
 import type { Database } from "../database/database.ts";
 import { ACTIVE_RUN_STATES } from "./run-end.ts";
 
@@ -12,31 +12,30 @@ export interface ProgressStore {
   readonly store: () => Promise<void>;
 }
 
-/** A device cannot make the service remember more than this. */
-const KEPT_MAX = 10_000;
-
 export function createProgressStore(database: Database): ProgressStore {
-  let newest = new Map<string, { readonly deviceId: string; readonly progress: RunProgress }>();
+  /** By device, so that one can neither hide the progress of another, nor make the service remember more than its own. */
+  let newest = new Map<string, Map<string, RunProgress>>();
   return {
     keep: (deviceId, run, progress) => {
-      // With the device, so that one cannot hide the progress of another.
-      const key = `${deviceId} ${run}`;
-      if (newest.has(key) || newest.size < KEPT_MAX) newest.set(key, { deviceId, progress });
+      const own = newest.get(deviceId) ?? new Map<string, RunProgress>();
+      newest.set(deviceId, own);
+      if (own.has(run) || own.size < RUNS_MAX) own.set(run, progress);
     },
     store: async () => {
       if (newest.size === 0) return;
       const writing = newest;
       newest = new Map();
       await database.transaction(async (transaction) => {
-        for (const [key, { deviceId, progress }] of writing) {
-          await transaction
-            .updateTable("runs")
-            .set({ progress: JSON.stringify(progress) })
-            .where("id", "=", key.slice(deviceId.length + 1))
-            .where("device_id", "=", deviceId)
-            .where("state", "in", ACTIVE_RUN_STATES)
-            .execute();
-        }
+        for (const [deviceId, own] of writing)
+          for (const [run, progress] of own) {
+            await transaction
+              .updateTable("runs")
+              .set({ progress: JSON.stringify(progress) })
+              .where("id", "=", run)
+              .where("device_id", "=", deviceId)
+              .where("state", "in", ACTIVE_RUN_STATES)
+              .execute();
+          }
       });
       await database.notify("live");
     },
