@@ -5,9 +5,10 @@
  * @module
  */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type AzureServer, startAzureServer } from "../../packages/storage/test/servers/azure-server.ts";
-import { makeBucket } from "../../packages/storage/test/servers/s3-bucket.ts";
+import { contentOfBucket, makeBucket } from "../../packages/storage/test/servers/s3-bucket.ts";
 import { missingS3Programs, startS3Server } from "../../packages/storage/test/servers/s3-server.ts";
 import { sshdMissing, startSftpServer } from "../../packages/storage/test/servers/sftp-server.ts";
 import {
@@ -32,6 +33,8 @@ export interface PlaceServer extends AsyncDisposable {
   /** With as little protection as the protocol allows. */
   readonly openDoor?: Door;
   readonly credentials: Readonly<Record<string, string>>;
+  /** Everything that it stores and logs, with names: for servers whose disk or API tells. */
+  readonly seen?: () => Promise<readonly Buffer[]>;
   /** Ends it at once, as a crash would. */
   readonly kill: () => Promise<void>;
   readonly start: () => Promise<void>;
@@ -66,8 +69,16 @@ export function withSetting(url: string, setting: string): string {
   return `${url}${url.includes("?") ? "&" : "?"}${setting}`;
 }
 
+/** Names and contents below a folder. */
+function contentBelow(folder: string): readonly Buffer[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap((entry) => {
+    const path = join(entry.parentPath, entry.name);
+    return [Buffer.from(path), ...(entry.isFile() ? [readFileSync(path)] : [])];
+  });
+}
+
 async function startSftp(): Promise<PlaceServer> {
-  const server = await startSftpServer();
+  const server = await startSftpServer({ config: ["LogLevel DEBUG1"] });
   const [, key] = server.hostKey;
   const digest = execFileSync("openssl", ["dgst", "-sha256", "-binary"], {
     input: Buffer.from(key, "base64"),
@@ -84,6 +95,7 @@ async function startSftp(): Promise<PlaceServer> {
       noticesChanges: true,
     },
     credentials: { keyFile: server.keyFile },
+    seen: async () => [...contentBelow(server.folder), readFileSync(server.logFile)],
     kill: () => server.kill(),
     start: () => server.start(),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
@@ -107,6 +119,7 @@ async function startWebdav(): Promise<PlaceServer> {
     },
     openDoor: { port: plain.port, url: (folder, port) => plain.url(folder, port), noticesChanges: false },
     credentials,
+    seen: async () => [...contentBelow(server.files), ...server.logFiles.map((path) => readFileSync(path))],
     kill: () => server.kill(),
     start: () => server.start(),
     [Symbol.asyncDispose]: () => servers.disposeAsync(),
@@ -132,17 +145,19 @@ async function startSmb(): Promise<PlaceServer> {
   };
 }
 
+const BUCKET = "holdfast-command";
+
 async function startS3(): Promise<PlaceServer> {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await startS3Server());
   const { accessKeyId, secretAccessKey } = await server.addUser("backup");
-  await makeBucket(server.endpoint, "holdfast-command", { accessKeyId, secretAccessKey });
+  await makeBucket(server.endpoint, BUCKET, { accessKeyId, secretAccessKey });
   const door = (endpoint: string, more: string): Door => ({
     port: Number(new URL(endpoint).port),
     url: (folder, port) => {
       const behind = new URL(endpoint);
       if (port !== undefined) behind.port = String(port);
-      return `s3://holdfast-command/${folder}?region=default&endpoint=${behind.origin}${more}`;
+      return `s3://${BUCKET}/${folder}?region=default&endpoint=${behind.origin}${more}`;
     },
     // The digest of every body is signed.
     noticesChanges: true,
@@ -152,6 +167,10 @@ async function startS3(): Promise<PlaceServer> {
     door: door(server.secureEndpoint, `&ca=${encodeURIComponent(server.caFile)}`),
     openDoor: door(server.endpoint, ""),
     credentials: { accessKeyId, secretAccessKey },
+    seen: async () => [
+      ...(await contentOfBucket(server.endpoint, BUCKET, { accessKeyId, secretAccessKey })),
+      ...server.logFiles.map((path) => readFileSync(path)),
+    ],
     kill: () => server.kill(),
     start: () => server.restart(),
     [Symbol.asyncDispose]: () => servers.disposeAsync(),

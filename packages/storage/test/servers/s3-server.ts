@@ -44,6 +44,8 @@ function isExecutable(path: string): boolean {
 export interface S3Server extends AsyncDisposable {
   readonly endpoint: string;
   readonly secureEndpoint: string;
+  /** What the gateway says, every request. */
+  readonly logFiles: readonly string[];
   /** PEM file of the certificate, which signed itself. */
   readonly caFile: string;
   /** SHA-256 of the certificate. */
@@ -134,6 +136,7 @@ export async function startS3Server(): Promise<S3Server> {
     return {
       endpoint: `http://127.0.0.1:${String(cluster.ports.plain)}`,
       secureEndpoint: `https://127.0.0.1:${String(cluster.ports.secure)}`,
+      logFiles: [cluster.path("client.rgw.a.log"), cluster.path("radosgw.out")],
       caFile: cluster.path("certificate.pem"),
       fingerprint: certificate.fingerprint256,
       addUser: (name, quotaBytes) => addUser(cluster, name, quotaBytes),

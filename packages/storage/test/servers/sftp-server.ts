@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
@@ -51,6 +51,8 @@ export interface SftpServer extends AsyncDisposable {
   readonly keyFile: string;
   /** Knows this server. */
   readonly knownHosts: string;
+  /** What the server says, every call of a session. */
+  readonly logFile: string;
   /** Public key of the host: its type and its base64. */
   readonly hostKey: readonly [string, string];
   url(path: string): string;
@@ -78,6 +80,7 @@ class Sshd implements SftpServer {
   readonly folder: string;
   readonly keyFile: string;
   readonly knownHosts: string;
+  readonly logFile: string;
   hostKey: readonly [string, string] = ["", ""];
   readonly #scratch: string;
   readonly #config: string;
@@ -89,6 +92,7 @@ class Sshd implements SftpServer {
     this.folder = join(scratch, "storage");
     this.keyFile = join(scratch, "client");
     this.knownHosts = join(scratch, "known_hosts");
+    this.logFile = join(scratch, "sshd.log");
     this.#config = join(scratch, "sshd_config");
   }
 
@@ -103,7 +107,9 @@ class Sshd implements SftpServer {
     const [type = "", base64 = ""] = (await readFile(`${host}.pub`, "utf8")).split(" ");
     this.hostKey = [type, base64];
     await writeFile(this.knownHosts, `[127.0.0.1]:${String(this.port)} ${type} ${base64}\n`);
+    // The first value of a setting counts.
     const lines = [
+      ...(options.config ?? []),
       `Port ${String(this.port)}`,
       "ListenAddress 127.0.0.1",
       `HostKey ${host}`,
@@ -116,7 +122,6 @@ class Sshd implements SftpServer {
       "PermitRootLogin yes",
       "MaxStartups 100",
       "LogLevel ERROR",
-      ...(options.config ?? []),
     ];
     const subsystem = `Subsystem sftp internal-sftp ${(options.arguments ?? []).join(" ")}`;
     if (options.subsystem !== false) lines.push(subsystem);
@@ -127,16 +132,15 @@ class Sshd implements SftpServer {
     assert(SSHD !== undefined && this.#child === undefined);
     // For privilege separation, which only root does.
     if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
-    const child = spawn(SSHD, ["-D", "-e", "-f", this.#config], { stdio: ["ignore", "ignore", "pipe"] });
+    const log = openSync(this.logFile, "a");
+    const child = spawn(SSHD, ["-D", "-e", "-f", this.#config], { stdio: ["ignore", "ignore", log] });
+    closeSync(log);
     this.#child = child;
-    let log = "";
-    child.stderr.on("data", (bytes: Buffer) => {
-      log = (log + bytes.toString()).slice(-4000);
-    });
     process.once("exit", this.#killAll);
     const deadline = Date.now() + START_TIMEOUT_MS;
     while (!(await answers(this.port))) {
-      assert(child.exitCode === null && Date.now() < deadline, `sshd did not start: ${log}`);
+      if (child.exitCode !== null || Date.now() > deadline)
+        throw new Error(`sshd did not start: ${readFileSync(this.logFile, "utf8").slice(-4000)}`);
       await sleep(POLL_MS);
     }
   }

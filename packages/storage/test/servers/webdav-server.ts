@@ -35,6 +35,8 @@ export interface WebdavServer extends AsyncDisposable {
   readonly port: number;
   /** Folder on the disk that the server offers as `/`. Users get nothing of `/denied`, and read only in `/readonly`. */
   readonly files: string;
+  /** What the server says, every request. */
+  readonly logFiles: readonly string[];
   readonly authority: Certificate;
   readonly certificate: Certificate;
   /** Of the storage in this folder of the server; through another port of this machine when given. */
@@ -65,6 +67,7 @@ export async function startWebdavServer(options: WebdavServerOptions): Promise<W
 class Apache implements WebdavServer {
   readonly port: number;
   readonly files: string;
+  readonly logFiles: readonly string[];
   readonly authority: Certificate;
   readonly certificate: Certificate;
   readonly #folder: string;
@@ -75,6 +78,7 @@ class Apache implements WebdavServer {
   constructor(folder: string, options: WebdavServerOptions, port: number, remove: () => Promise<void>) {
     this.port = port;
     this.files = join(folder, "files");
+    this.logFiles = ["access.log", "error.log"].map((name) => join(folder, name));
     this.#folder = folder;
     this.#options = options;
     this.#remove = remove;
@@ -169,6 +173,7 @@ ServerRoot "${this.#folder}"
 DefaultRuntimeDir "${this.#folder}"
 PidFile "${this.#folder}/apache.pid"
 ErrorLog "${this.#folder}/error.log"
+CustomLog "${this.#folder}/access.log" "%r %>s %{User-Agent}i %{Referer}i"
 Listen 127.0.0.1:${String(this.port)}
 ServerName 127.0.0.1
 ${MODULES.map((name) => `LoadModule ${name}_module "${MODULES_FOLDER}/mod_${name}.so"`).join("\n")}
