@@ -26,7 +26,7 @@ import {
   randomFillSync,
   timingSafeEqual,
 } from "node:crypto";
-import { AppError } from "@holdfast/kernel";
+import { AppError, freeBytes } from "@holdfast/kernel";
 import { deriveKey } from "./hkdf.ts";
 import { HASH_BYTES } from "./mac.ts";
 import type { Suite } from "./suites.ts";
@@ -184,7 +184,9 @@ function sealGcm(gcm: GcmKey, aad: Uint8Array, plaintext: Uint8Array, out: Uint8
   const cipher = createCipheriv(gcm.name, gcm.key, position, { authTagLength: TAG_BYTES });
   cipher.setAAD(aad);
   for (let start = 0; start < plaintext.length; start += SLICE_BYTES) {
-    out.set(cipher.update(plaintext.subarray(start, start + SLICE_BYTES)), start);
+    const slice = cipher.update(plaintext.subarray(start, start + SLICE_BYTES));
+    out.set(slice, start);
+    freeBytes(slice);
   }
   cipher.final();
   out.set(cipher.getAuthTag(), plaintext.length);
@@ -225,6 +227,7 @@ function sealCbc(
     hmac.update(slice);
     out.set(slice, at);
     at += slice.length;
+    freeBytes(slice);
   }
   const last = cipher.final();
   out.set(last, at);

@@ -20,7 +20,7 @@ const LEARNT_BYTES = 24 * 1024 * 1024;
  */
 export function freeBytes(bytes: Uint8Array): void {
   const { buffer } = bytes;
-  if (bytes.length < FREED_BYTES_MIN || !(buffer instanceof ArrayBuffer)) return;
+  if (buffer.byteLength < FREED_BYTES_MIN || !(buffer instanceof ArrayBuffer)) return;
   buffer.transfer(0);
 }
 

@@ -9,6 +9,9 @@ suite("memory", () => {
     freeBytes(bytes);
     assert.equal(bytes.length, 0);
     assert.equal(view.length, 0);
+    const small = Buffer.alloc(1024 * 1024).subarray(0, 10);
+    freeBytes(small);
+    assert.equal(small.buffer.byteLength, 0, "what counts is the memory behind it");
     // A second time does nothing.
     freeBytes(bytes);
   });

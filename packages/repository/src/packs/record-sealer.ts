@@ -7,6 +7,7 @@
  */
 import { constants, zstdCompressSync } from "node:zlib";
 import { type FrameKeys, sealBox, sealedLength, sealFrame } from "@holdfast/crypto";
+import { freeBytes } from "@holdfast/kernel";
 import {
   FRAMES_MAX,
   frameCount,
@@ -93,6 +94,7 @@ export class RecordSealer {
       const aad = writeFrameAad(this.#aad, this.#header, frame, frame === count - 1, packed !== undefined);
       const out = this.#scratch.subarray(offset);
       const length = sealFrame(frameKeys, counter, frame, aad, packed ?? plain, out);
+      if (packed !== undefined) freeBytes(packed);
       setFrame(this.#header, frame, packed !== undefined, length);
       offset += length;
     }
@@ -106,8 +108,12 @@ export class RecordSealer {
     const packed = zstdCompressSync(plain, {
       params: { [constants.ZSTD_c_compressionLevel]: compressionLevel },
       pledgedSrcSize: plain.length,
+      // In one piece: of several, Node makes one by copying.
+      chunkSize: compressedLengthMax(plain.length) + 1,
     });
-    return packed.length <= plain.length * (1 - GAIN_MIN) ? packed : undefined;
+    if (packed.length <= plain.length * (1 - GAIN_MIN)) return packed;
+    freeBytes(packed);
+    return undefined;
   }
 
   #sealRefs(input: RecordInput): Buffer {
@@ -122,6 +128,11 @@ export class RecordSealer {
       Math.min(Math.max(length, 2 * 1024 * 1024), SCRATCH_BYTES + length),
     );
   }
+}
+
+/** ZSTD_COMPRESSBOUND of zstd.h. */
+function compressedLengthMax(length: number): number {
+  return length + Math.ceil(length / 256) + Math.max(0, (128 * 1024 - length) >> 11);
 }
 
 /** What a refs box is bound to. */
