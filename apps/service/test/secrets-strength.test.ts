@@ -1,12 +1,14 @@
 /** How hard a value is to guess: what is said, what is refused, and that nothing of it stays. */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
+import { Worker } from "node:worker_threads";
 import { newVaultSlot } from "@holdfast/protocol";
 import type { Database } from "../src/database/database.ts";
 import { openDatabase } from "../src/database/open-database.ts";
 import { secretRoutes } from "../src/secrets/routes.ts";
 import { ESTIMATED_CHARACTERS_MAX } from "../src/secrets/strength/messages.ts";
 import { strengthOf } from "../src/secrets/strength/strength.ts";
+import { watchProcessor } from "../src/secrets/strength/processor-time.ts";
 import { createStrengthThread, type EstimateText } from "../src/secrets/strength/strength-thread.ts";
 import { addPassphraseSlot } from "../src/secrets/vault-slots.ts";
 import { assertProblem, startTestServer, type TestServer } from "./http-fixture.ts";
@@ -66,6 +68,23 @@ suite("the strength of a value", { timeout: 600_000 }, () => {
     const answers = await Promise.allSettled(asked);
     assert.equal(answers.filter(({ status }) => status === "fulfilled").length, 20);
     assert.equal((await busy("Zq4")).score, 0);
+  });
+
+  test("may take its time of the clock, not of a processor", async (context) => {
+    const waits = new Worker("setInterval(() => {}, 1000)", { eval: true });
+    const works = new Worker("for (;;);", { eval: true });
+    context.after(() => Promise.all([waits.terminate(), works.terminate()]));
+    let ended = 0;
+    using _ = watchProcessor(waits, 1000, () => {
+      ended += 1;
+    });
+    await new Promise<void>((resolve) => {
+      const watched = watchProcessor(works, 2000, () => {
+        watched[Symbol.dispose]();
+        resolve();
+      });
+    });
+    assert.equal(ended, 0);
   });
 
   test("decides about encryption keys that are typed, and not about passwords of others", async () => {

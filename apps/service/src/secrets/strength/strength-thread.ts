@@ -1,6 +1,9 @@
 /**
  * Has a thread estimate how hard a value is to guess, one value after the other. The thread is started when it is needed, and
- * ended when it was not for a while, or does not answer. Nothing of what it is given is kept.
+ * ended when it was not for a while, or takes too much. Nothing of what it is given is kept.
+ *
+ * What a value may take is counted in time of a processor: on a machine that is busy with something else the thread gets none for
+ * long, and to begin again from its start would take still longer.
  *
  * @module
  */
@@ -8,15 +11,20 @@ import { Worker } from "node:worker_threads";
 import { AppError } from "@holdfast/kernel";
 import { RetryLaterError } from "../../http/problems.ts";
 import { ESTIMATED_CHARACTERS_MAX, type Estimate } from "./messages.ts";
+import { watchProcessor } from "./processor-time.ts";
 
 export interface StrengthThreadOptions {
-  /** Default: 20 seconds. */
+  /** What an answer may take of a processor, the thread's start included. Default: 20 seconds. */
+  readonly processorMs?: number;
+  /** By the clock. Default: 5 minutes. */
   readonly answerMs?: number;
   /** Default: a minute. */
   readonly idleMs?: number;
 }
 
-const ANSWER_MS = 20_000;
+const PROCESSOR_MS = 20_000;
+/** Only a thread that stands still for good. */
+const ANSWER_MS = 5 * 60_000;
 const IDLE_MS = 60_000;
 const WAITING_MAX = 20;
 const RETRY_MS = 3000;
@@ -26,7 +34,7 @@ export type EstimateText = (text: string) => Promise<Estimate>;
 
 /** The function throws `ERR_TOO_MANY_ATTEMPTS` when too many wait, `ERR_INTERNAL` when the thread fails. */
 export function createStrengthThread(options: StrengthThreadOptions = {}): EstimateText {
-  const { answerMs = ANSWER_MS, idleMs = IDLE_MS } = options;
+  const { idleMs = IDLE_MS } = options;
   let thread: Worker | undefined;
   let idle: NodeJS.Timeout | undefined;
   let waiting = 0;
@@ -48,7 +56,7 @@ export function createStrengthThread(options: StrengthThreadOptions = {}): Estim
   const ask = async (text: string): Promise<Estimate> => {
     clearTimeout(idle);
     try {
-      return await answerOf(thread ?? start(), text, answerMs);
+      return await answerOf(thread ?? start(), text, options);
     } catch (error) {
       end();
       throw error;
@@ -74,7 +82,11 @@ export function createStrengthThread(options: StrengthThreadOptions = {}): Estim
   };
 }
 
-async function answerOf(thread: Worker, text: string, answerMs: number): Promise<Estimate> {
+async function answerOf(
+  thread: Worker,
+  text: string,
+  { processorMs = PROCESSOR_MS, answerMs = ANSWER_MS }: StrengthThreadOptions,
+): Promise<Estimate> {
   const { promise, resolve, reject } = Promise.withResolvers<Estimate>();
   const fail = (cause: unknown): void =>
     reject(
@@ -85,6 +97,7 @@ async function answerOf(thread: Worker, text: string, answerMs: number): Promise
     );
   const onExit = (): void => fail(undefined);
   const timer = setTimeout(onExit, answerMs);
+  using _ = watchProcessor(thread, processorMs, onExit);
   thread.once("message", resolve).once("error", fail).once("exit", onExit);
   try {
     // Its own copy, which the thread overwrites: only so much as it looks at.
