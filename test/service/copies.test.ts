@@ -85,8 +85,11 @@ suite("looking into copies", () => {
     );
 
     const { task } = await api.ok("POST", "/comparisons", { before: first, after: second, path: source });
-    const { result } = comparisonView.parse(await api.ok("GET", `/comparisons/${String(task)}?wait=25`));
-    assert(result?.counts !== undefined && result.folders !== undefined);
+    const result = await until(async () => {
+      const answer = await api.ok("GET", `/comparisons/${String(task)}?wait=20`);
+      return comparisonView.parse(answer).result ?? undefined;
+    }, "the comparison did not end");
+    assert(result.counts !== undefined && result.folders !== undefined);
     const { differences, counts, folders } = result;
     const changes = new Map(differences.map(({ path, change }) => [path.slice(source.length), change]));
     assert.equal(changes.get("docs/Report.txt"), "modified");

@@ -11,8 +11,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Scene, startScene } from "./scene.ts";
 
 const PASSPHRASE = "correct horse battery staple";
-const FILES = 40;
-const FILE_BYTES = 8_000_000;
+const FILES = 48;
+const FILE_BYTES = 1_000_000;
+/** So that a backup lasts long enough to be killed in, on any machine. */
+const BYTES_PER_SECOND = 4_000_000;
 
 interface Started {
   readonly scene: Scene;
@@ -44,6 +46,7 @@ async function startBackup(context: TestContext): Promise<Started> {
     paths: [source],
     storage: storage["id"],
     encryption: { method: "gcm", level: "high", secret: secret["id"] },
+    bytesPerSecond: BYTES_PER_SECOND,
     retries: { count: 3, delaySeconds: 1 },
   });
   const { tasks } = await api.ok("POST", `/plans/${String(plan["id"])}/run`, {});

@@ -16,7 +16,7 @@ import { type Relay, startRelay } from "./relay.ts";
 import { ADMINISTRATOR, endedTask, kill, type Running, start, startServe } from "./scene.ts";
 
 const PASSPHRASE = "correct horse battery staple";
-const FILES = 24;
+const FILES = 40;
 const FILE_BYTES = 1_000_000;
 /** So that a backup lasts long enough to be killed in. */
 const BYTES_PER_SECOND = 4_000_000;
@@ -107,7 +107,7 @@ suite("three processes of the service on PostgreSQL", { skip: postgresMissing },
     const services = new Map<number, Running>();
     let setupLink = "";
     for (let count = 0; count < 3; count += 1) {
-      const { running, listening } = await startServe(context, bench, "127.0.0.1:0", more);
+      const { running, listening } = await startServe(bench, "127.0.0.1:0", more);
       services.set(Number(new URL(String(listening["url"])).port), running);
       if (count === 0) setupLink = String(listening["setupLink"]);
     }
@@ -131,7 +131,7 @@ suite("three processes of the service on PostgreSQL", { skip: postgresMissing },
       ...state,
     ]);
     const { device }: { device?: unknown } = JSON.parse(enrolled.stdout.trim().split("\n").at(-1) ?? "{}");
-    const agent = start(context, bench, ["agent", "run", ...state]);
+    const agent = start(bench, ["agent", "run", ...state]);
 
     const key = { kind: "encryption-key", name: "key", value: PASSPHRASE, confirmation: PASSPHRASE };
     const secret = await api.ok("POST", "/secrets", key);

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Bench, newBench } from "../../apps/command/test/run-holdfast.ts";
+import { type Bench, newBench, stop } from "../../apps/command/test/run-holdfast.ts";
 import { type ApiClient, apiClient } from "./api-client.ts";
 
 export const ADMINISTRATOR = { name: "ada", password: "an analytical engine" };
@@ -63,7 +63,7 @@ export async function startScene(
   const { env = {} } = approach;
   const agents = new Map<string, Running>();
   const all: Running[] = [];
-  let { running: service, listening } = await startServe(context, bench, "127.0.0.1:0", more);
+  let { running: service, listening } = await startServe(bench, "127.0.0.1:0", more);
   all.push(service);
   const { url, setupLink } = listening;
   assert(typeof url === "string" && typeof setupLink === "string");
@@ -72,7 +72,7 @@ export async function startScene(
   await api.ok("POST", "/setup", { token, ...ADMINISTRATOR });
   await api.ok("POST", "/session", ADMINISTRATOR);
   const restartAgent = (name: string): void => {
-    const running = start(context, bench, ["agent", "run", "--state", bench.path(`agent-${name}`)], env);
+    const running = start(bench, ["agent", "run", "--state", bench.path(`agent-${name}`)], env);
     agents.set(name, running);
     all.push(running);
   };
@@ -84,12 +84,12 @@ export async function startScene(
     killService: () => kill(service.child),
     stopService: () => stop(service.child),
     restartService: async () => {
-      ({ running: service, listening } = await startServe(context, bench, new URL(url).host, more));
+      ({ running: service, listening } = await startServe(bench, new URL(url).host, more));
       all.push(service);
       assert.equal(listening["setupLink"], undefined);
     },
     anotherService: async () => {
-      const another = await startServe(context, bench, "127.0.0.1:0", more);
+      const another = await startServe(bench, "127.0.0.1:0", more);
       all.push(another.running);
       const client = await apiClient(String(another.listening["url"]));
       await client.ok("POST", "/session", ADMINISTRATOR);
@@ -130,13 +130,12 @@ export async function startScene(
 
 /** `serve` until it listens, with the data and the unlock file of the bench. */
 export async function startServe(
-  context: TestContext,
   bench: Bench,
   address: string,
   more: readonly string[],
 ): Promise<{ running: Running; listening: Readonly<Record<string, unknown>> }> {
   const places = ["--data", bench.path("service"), "--unlock-file", bench.path("keys", "unlock")];
-  const running = start(context, bench, ["serve", "--json", "--listen", address, ...places, ...more]);
+  const running = start(bench, ["serve", "--json", "--listen", address, ...places, ...more]);
   const { promise, resolve, reject } = Promise.withResolvers<Readonly<Record<string, unknown>>>();
   let said = "";
   running.child.stdout?.on("data", (piece: Buffer) => {
@@ -155,7 +154,6 @@ function objectOf(line: string): Readonly<Record<string, unknown>> {
 }
 
 export function start(
-  context: TestContext,
   bench: Bench,
   argumentsGiven: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -165,7 +163,6 @@ export function start(
   child.stderr?.on("data", (piece: Buffer) => {
     complaints += piece.toString();
   });
-  context.after(() => stop(child));
   return { child, complaints: () => complaints };
 }
 
@@ -174,16 +171,6 @@ export async function kill(child: ChildProcess): Promise<void> {
   child.once("exit", () => resolve());
   child.kill("SIGKILL");
   await promise;
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  child.once("exit", () => resolve());
-  child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
-  await promise;
-  clearTimeout(timer);
 }
 
 export async function endedTask(api: ApiClient, id: string): Promise<Readonly<Record<string, unknown>>> {

@@ -1,6 +1,7 @@
 /** What is left in an agent's memory after its runs: nothing of what their leases held. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import process from "node:process";
 import { suite, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -34,29 +35,41 @@ function secretsOf(...payloads: readonly LeasePayload[]): Record<string, Uint8Ar
   return values;
 }
 
-async function startAgent(context: TestContext, { service, stateDir }: Bench): Promise<number> {
+interface AgentProcess extends AsyncDisposable {
+  readonly pid: number;
+}
+
+/** To be ended before its folder is removed: it writes there. */
+async function startAgent({ service, stateDir }: Bench): Promise<AgentProcess> {
   await enroll({ service: service.url, code: service.newCode(), stateDir, environment: {} });
   const child = spawn(process.execPath, [AGENT, stateDir], { stdio: ["pipe", "ignore", "inherit"] });
-  context.after(() => child.kill("SIGKILL"));
+  const ended = once(child, "exit");
   await service.until(() => service.seen("hello").length > 0);
   assert.ok(child.pid !== undefined);
-  return child.pid;
+  return {
+    pid: child.pid,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
 }
 
 async function newScene(
   context: TestContext,
-): Promise<{ readonly bench: Bench; readonly repository: TestRepository; readonly pid: number }> {
+): Promise<{ readonly bench: Bench; readonly repository: TestRepository }> {
   const bench = await newBench(context);
   writeTree(bench.path("source"), 2_000_000);
-  const repository = newRepository(bench.path("storage"));
-  return { bench, repository, pid: await startAgent(context, bench) };
+  return { bench, repository: newRepository(bench.path("storage")) };
 }
 
 const skip = process.platform === "linux" ? false : "reads /proc";
 
 suite("The memory of an agent", { skip, timeout: 600_000 }, () => {
   test("holds keys while a run needs them, and none of them afterwards", async (context) => {
-    const { bench, repository, pid } = await newScene(context);
+    const { bench, repository } = await newScene(context);
+    await using agent = await startAgent(bench);
+    const { pid } = agent;
     const { service, path } = bench;
     const write = repository.payload("write");
     service.script.grant = () => write;

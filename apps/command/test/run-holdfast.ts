@@ -43,16 +43,24 @@ export interface Bench {
 
 export function newBench(context: TestContext): Bench {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-command-"));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const started: ChildProcess[] = [];
+  // First whoever writes there: what comes in while the folder is emptied stays, and so would they.
+  context.after(async () => {
+    await Promise.all(started.map(stop));
+    rmSync(folder, { recursive: true, force: true });
+  });
   const path = (...names: string[]): string => join(folder, ...names);
   const keyFile = path("key");
   writeFileSync(keyFile, `${PASSPHRASE}\n`, { mode: 0o600 });
-  const start = (argumentsGiven: readonly string[], options: RunOptions = {}): ChildProcess =>
-    spawn(process.execPath, [MAIN, ...argumentsGiven], {
+  const start = (argumentsGiven: readonly string[], options: RunOptions = {}): ChildProcess => {
+    const child = spawn(process.execPath, [MAIN, ...argumentsGiven], {
       cwd: options.cwd ?? folder,
       env: environment(folder, { HOLDFAST_KEY_FILE: keyFile, ...options.env }),
       stdio: ["ignore", "pipe", "pipe"],
     });
+    started.push(child);
+    return child;
+  };
   const run = (argumentsGiven: readonly string[], options?: RunOptions): Promise<Outcome> =>
     outcomeOf(start(argumentsGiven, options));
   const ok = async (argumentsGiven: readonly string[], options?: RunOptions): Promise<Outcome> => {
@@ -61,6 +69,17 @@ export function newBench(context: TestContext): Bench {
     return outcome;
   };
   return { folder, storage: path("storage"), keyFile, path, run, ok, start };
+}
+
+/** Asks a process to end, and ends it if it does not. */
+export async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  child.once("exit", () => resolve());
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  await promise;
+  clearTimeout(timer);
 }
 
 /** Nothing of the person who runs the tests; an empty value takes a variable away. */
