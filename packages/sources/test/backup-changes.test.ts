@@ -6,6 +6,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { suite, test, type TestContext } from "node:test";
+import { systemClock } from "@holdfast/kernel";
 import { createSelection } from "../src/selection/selection.ts";
 import { type Bench, newBench } from "./backup-harness.ts";
 
@@ -45,8 +46,10 @@ suite("backup of changes", () => {
   });
 
   test("reads files that changed in the moment of the last backup", async (context) => {
-    const bench = await newBench(context);
+    let nowMs = 0;
+    const bench = await newBench(context, { clock: { ...systemClock, now: () => nowMs } });
     fs.writeFileSync(join(bench.source, "fresh"), randomBytes(5000));
+    nowMs = Date.now();
     await bench.backup();
     const second = await bench.backup();
     assert.deepEqual([second.filesChanged, second.bytesRead], [1, 5000]);

@@ -204,7 +204,7 @@ suite("backup that meets trouble", () => {
             .reduce((sum, entry) => sum + fs.statSync(join(entry.parentPath, entry.name)).size, 0)
         : 0;
     const args = [CHILD, join(bench.folder, "repository"), join(bench.folder, "cache"), bench.source];
-    const child = spawn(process.execPath, args, { stdio: "ignore" });
+    const child = spawn(process.execPath, [...args, "60000000"], { stdio: "ignore" });
     const ended = once(child, "exit");
     while (child.exitCode === null && storedBytes() < 60_000_000) await sleep(2);
     child.kill("SIGKILL");

@@ -26,6 +26,7 @@ import {
   GCM_HIGH,
   newRepository,
 } from "@holdfast/repository/fixture-writer";
+import { type Clock, systemClock } from "@holdfast/kernel";
 import { MemoryStorage, type Storage } from "@holdfast/storage";
 import { backupFiles } from "../src/files-backup/backup-files.ts";
 import type { BackupRequest, BackupResult, BackupWarning } from "../src/files-backup/request.ts";
@@ -59,6 +60,8 @@ export interface BenchOptions {
   readonly suite?: Suite;
   readonly storage?: Storage;
   readonly withoutCache?: boolean;
+  /** Of the backups. */
+  readonly clock?: Clock;
 }
 
 /** An old time: files that changed just now are never taken for unchanged. */
@@ -82,7 +85,8 @@ export async function newBench(context: TestContext, options: BenchOptions = {})
     fixture,
     read,
     backup: async (request = {}) => {
-      const repository = { ...(await fixture.open(["write"])), ports: fixturePorts(storage, cache) };
+      const ports = { ...fixturePorts(storage, cache), clock: options.clock ?? systemClock };
+      const repository = { ...(await fixture.open(["write"])), ports };
       const said: BackupWarning[] = [];
       const paths = request.paths ?? [Buffer.from(source)];
       const result = await backupFiles(repository, {

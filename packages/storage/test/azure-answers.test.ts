@@ -66,7 +66,7 @@ suite("Azure: answers to a put", () => {
       response.writeContinue();
       return true;
     };
-    await using made = await bench(script, { idleTimeoutMs: 300 });
+    await using made = await bench(script, { idleTimeoutMs: 2000 });
     await assert.rejects(put(made.driver, "a", 64 * MEBIBYTE), hasCode("ERR_STORAGE_TIMEOUT"));
   });
 
@@ -249,7 +249,7 @@ suite("Azure: answers to a get", () => {
       response.write(hello);
       return true;
     };
-    await using made = await bench(script, { idleTimeoutMs: 200 });
+    await using made = await bench(script, { idleTimeoutMs: 2000 });
     await assert.rejects(made.driver.get("a", undefined, never), hasCode("ERR_STORAGE_TIMEOUT"));
   });
 });

@@ -250,7 +250,7 @@ suite("webdav: listing odd servers", () => {
         ? send(response, 207, multistatus(folder(url), ...names.map((name) => folder(`${url}${name}/`))))
         : false,
     );
-    await using driver = await open(server, { idleTimeoutMs: 20_000 });
+    await using driver = await open(server, { idleTimeoutMs: 120_000 });
     const first = await driver.list("", undefined, signal);
     assert.equal(first.next?.split(",").length, 30_000);
     await assertFails("ERR_STORAGE_FAILED", driver.list("", first.next, signal));
