@@ -80,16 +80,20 @@ suite("A passphrase", { skip: IS_LINUX ? false : "looks into /proc" }, () => {
   test("in the environment is gone from it while a backup runs", async (context) => {
     const { bench, passphrase } = await newSecrets(context);
     const source = newSource(bench);
-    const child = bench.start(["backup", bench.storage, source, "--json"], {
-      env: { HOLDFAST_KEY_FILE: "", HOLDFAST_KEY: passphrase },
+    // It stays until it has been looked at, however late that is.
+    const child = spawn(process.execPath, [STAY_AFTER, "backup", bench.storage, source, "--json"], {
+      env: environment(bench.folder, { HOLDFAST_KEY: passphrase }),
+      stdio: "pipe",
     });
+    context.after(() => child.kill());
     const seen: Buffer[] = [];
     // The first word of progress: threads are at work.
-    child.stdout?.once("data", () => {
+    child.stdout.once("data", () => {
       seen.push(
         readFileSync(`/proc/${String(child.pid)}/environ`),
         readFileSync(`/proc/${String(child.pid)}/cmdline`),
       );
+      child.stdin.end();
     });
     const { exit, stdout, stderr } = await outcomeOf(child);
     assert.equal(exit, 0, stderr);
