@@ -17,8 +17,8 @@ export interface Scene {
   readonly api: ApiClient;
   /** Enrols a device of this name and starts its agent; returns the device's id. */
   readonly addAgent: (name: string) => Promise<string>;
-  /** Waits for the end of a task and returns it. */
-  readonly ended: (task: unknown) => Promise<Readonly<Record<string, unknown>>>;
+  /** Waits for the end of a task and returns it. Default: for a minute at most. */
+  readonly ended: (task: unknown, patienceMs?: number) => Promise<Readonly<Record<string, unknown>>>;
   /** Ends the service as a power cut does, or a kill. */
   readonly killService: () => Promise<void>;
   /** As its administrator does. */
@@ -124,7 +124,7 @@ export async function startScene(
       restartAgent(name);
       return String(device);
     },
-    ended: (task) => endedTask(api, String(task)),
+    ended: (task, patienceMs) => endedTask(api, String(task), patienceMs),
   };
 }
 
@@ -173,8 +173,12 @@ export async function kill(child: ChildProcess): Promise<void> {
   await promise;
 }
 
-export async function endedTask(api: ApiClient, id: string): Promise<Readonly<Record<string, unknown>>> {
-  const end = performance.now() + TASK_TIMEOUT_MS;
+export async function endedTask(
+  api: ApiClient,
+  id: string,
+  patienceMs = TASK_TIMEOUT_MS,
+): Promise<Readonly<Record<string, unknown>>> {
+  const end = performance.now() + patienceMs;
   for (;;) {
     const task = await api.ok("GET", `/tasks/${id}`);
     if (task["endedAt"] !== null) return task;

@@ -6,7 +6,7 @@ export async function makeBucket(endpoint: string, name: string, credentials: S3
   await client.send(new CreateBucketCommand({ Bucket: name }));
 }
 
-/** All objects of a bucket, names and contents. */
+/** All objects of a bucket: names, metadata and contents. */
 export async function contentOfBucket(
   endpoint: string,
   name: string,
@@ -16,8 +16,9 @@ export async function contentOfBucket(
   const content: Buffer[] = [];
   for await (const { Contents = [] } of paginateListObjectsV2({ client }, { Bucket: name })) {
     for (const { Key = "" } of Contents) {
-      const { Body } = await client.send(new GetObjectCommand({ Bucket: name, Key }));
-      content.push(Buffer.from(Key), Buffer.from((await Body?.transformToByteArray()) ?? []));
+      const { Body, Metadata = {} } = await client.send(new GetObjectCommand({ Bucket: name, Key }));
+      content.push(Buffer.from(Key), Buffer.from(JSON.stringify(Metadata)));
+      content.push(Buffer.from((await Body?.transformToByteArray()) ?? []));
     }
   }
   return content;
