@@ -48,6 +48,7 @@ export class ScriptedService {
   readonly #events = new Map<string, Seen[]>();
   readonly #leases: { readonly lease: string; until: number }[] = [];
   readonly #sockets = new Set<WebSocket>();
+  readonly #connections = new Set<TLSSocket>();
   readonly #waiting = new Set<() => void>();
   readonly #secrets = new Set<string>();
   readonly device: string;
@@ -125,6 +126,8 @@ export class ScriptedService {
         return;
       }
       this.serials.push(socket.getPeerX509Certificate()?.serialNumber ?? "");
+      this.#connections.add(socket);
+      socket.once("close", () => this.#connections.delete(socket));
       sockets.handleUpgrade(request, socket, head, (ws) => this.#attach(ws));
     });
     server.on("tlsClientError", () => undefined);
@@ -158,6 +161,11 @@ export class ScriptedService {
 
   sendText(text: string | Buffer): void {
     for (const socket of this.#sockets) socket.send(text);
+  }
+
+  /** Bytes that need not be a frame. @returns false when more should wait until they have left. */
+  sendBytes(bytes: Buffer): boolean {
+    return [...this.#connections].every((socket) => socket.write(bytes));
   }
 
   start(task: AgentTask, run = newId("run")): string {
