@@ -17,6 +17,7 @@
  */
 import { AppError } from "@holdfast/kernel";
 import picomatch from "picomatch";
+import { matcherOf } from "./linear-expression.ts";
 
 export type GlobAnchor = "name" | "start" | "root";
 
@@ -73,7 +74,7 @@ function matcher(body: string): (subject: string) => boolean {
     strictSlashes: true,
     windows: false,
   });
-  return (subject) => expression.test(subject);
+  return matcherOf(expression);
 }
 
 /**
@@ -87,7 +88,9 @@ function withLiterals(body: string): string {
     const character = body.charAt(index);
     if (character === "\\") {
       index += 1;
-      result += character + body.charAt(index);
+      const escaped = body.charAt(index);
+      // Before letters and digits it would mean something else to the regular expression.
+      result += /[a-z0-9]/iu.test(escaped) ? escaped : character + escaped;
     } else if (inClass) {
       inClass = character !== "]";
       result += character;
