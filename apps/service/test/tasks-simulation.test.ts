@@ -11,6 +11,8 @@ import { BACKUP_RESULT, startService, taskRow, type TestService } from "./device
 import { dial, enrolDevice, type Identity, type ScriptedAgent } from "./scripted-agent.ts";
 
 const ATTEMPTS = 3;
+/** Shorter than what the service takes for a standstill of its own. */
+const STEP_MS = 15_000;
 const ENDED = new Set(["succeeded", "warnings", "failed", "cancelled"]);
 
 /** Holds runs and their events as an agent does. */
@@ -113,9 +115,11 @@ const FAILED: RunEvent = {
 };
 
 async function pass(service: TestService, agent: SimulatedAgent, ms: number): Promise<void> {
-  service.clock.move(ms);
-  await agent.settle();
-  await service.dispatcher.tick();
+  for (let passed = 0; passed < ms; passed += STEP_MS) {
+    service.clock.move(Math.min(STEP_MS, ms - passed));
+    await agent.settle();
+    await service.dispatcher.tick();
+  }
   await service.dispatcher.dispatch();
 }
 

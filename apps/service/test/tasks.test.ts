@@ -15,6 +15,9 @@ const FAILED = {
   error: { code: "ERR_STORAGE_UNREACHABLE", message: "The storage is away." },
 } as const;
 
+/** Shorter than what the service takes for a standstill of its own. */
+const STEP_MS = 15_000;
+
 /** Waits until the service has acknowledged this event. */
 async function acknowledged(agent: ScriptedAgent, run: string, number: number): Promise<void> {
   for (;;) {
@@ -29,12 +32,14 @@ async function stateOf(service: TestService, task: string): Promise<string> {
 
 /** All that is due after `ms`, while the agents go on beating. */
 async function pass(service: TestService, ms: number, agents: readonly ScriptedAgent[] = []): Promise<void> {
-  service.clock.move(ms);
-  for (const agent of agents) {
-    agent.send({ type: "beat" });
-    await agent.next("beat");
+  for (let passed = 0; passed < ms; passed += STEP_MS) {
+    service.clock.move(Math.min(STEP_MS, ms - passed));
+    for (const agent of agents) {
+      agent.send({ type: "beat" });
+      await agent.next("beat");
+    }
+    await service.dispatcher.tick();
   }
-  await service.dispatcher.tick();
 }
 
 forEachDatabase("tasks", (open) => {
@@ -282,6 +287,27 @@ forEachDatabase("tasks", (open) => {
     assert.equal((await back.next("cancel")).run, run);
     assert.notEqual((await back.next("start")).run, run);
     assert.deepEqual(service.failures, []);
+  });
+
+  test("a service that stood still itself does not take its devices for silent", async () => {
+    await using service = await startService(await open());
+    const identity = await enrolDevice(service);
+    const agent = await connectAgent(service, identity);
+    const id = await service.createTask(identity.deviceId);
+    const { run } = await agent.next("start");
+    agent.event(run, 1, { kind: "started" });
+    await acknowledged(agent, run, 1);
+    await pass(service, 3 * DEVICE_LOST_MS, [agent]);
+    service.clock.move(10 * DEVICE_LOST_MS);
+    await service.dispatcher.tick();
+    assert.equal(await stateOf(service, id), "running");
+    await pass(service, DEVICE_LOST_MS);
+    assert.equal(await stateOf(service, id), "running");
+    await agent.closed;
+    const back = await connectAgent(service, identity, [{ run, nextEvent: 2 }]);
+    back.event(run, 2, SUCCEEDED);
+    await acknowledged(back, run, 2);
+    assert.equal(await stateOf(service, id), "succeeded");
   });
 
   test("what a lost run had finished is recorded when its device comes back", async () => {

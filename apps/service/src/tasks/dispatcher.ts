@@ -14,6 +14,7 @@ import type { Channel, OtherMessage } from "../channel/channel.ts";
 import { type ChannelHub, createChannelHub } from "../channel/channel-hub.ts";
 import { attachChannels } from "../channel/channel-server.ts";
 import { createOwnProcess, PROCESS_BEAT_MS } from "../channel/processes.ts";
+import { createWatch } from "../channel/watch.ts";
 import type { Database } from "../database/database.ts";
 import { createWakeUp, type WakeUp } from "./wake-up.ts";
 import { devicesWithTasks, giveOutTo, type GiveOutDependencies } from "./give-out.ts";
@@ -55,7 +56,7 @@ export interface Dispatcher {
   readonly dispatch: () => Promise<void>;
 }
 
-/** Devices that could not reach any process dial again within a minute of its start: only then they can be lost. */
+/** Devices that could not reach any process dial again within a minute of its start, or of a break: only then they can be lost. */
 const START_GRACE_MS = 2 * DEVICE_LOST_MS;
 const POLL_MS = 5000;
 const SWEEP_MS = 10_000;
@@ -99,19 +100,19 @@ export function createDispatcher(given: DispatcherDependencies): Dispatcher {
     },
   });
   const checkOwners = createWakeUp(() => hub.checkOwners(), failed);
+  const watch = createWatch(clock);
   const due = createSchedule(clock, failed, [
     { everyMs: TICK_MS, run: async () => hub.cutSilent() },
     { everyMs: TICK_MS, run: () => live.tellWhatIsLate() },
-    { everyMs: PROCESS_BEAT_MS, run: async () => own.beat().then(() => hub.storeSeen()) },
+    { everyMs: PROCESS_BEAT_MS, run: async () => own.beat().then(hub.storeSeen).then(watch.stored) },
     { everyMs: POLL_MS, run: () => wakeUp.done() },
     { everyMs: SWEEP_MS, run: () => hub.checkOwners() },
     { everyMs: POLL_MS, run: () => starts.repeat() },
     { everyMs: PROGRESS_MS, run: () => progress.store() },
     {
       everyMs: SWEEP_MS,
-      afterMs: START_GRACE_MS,
       run: async () => {
-        if ((await endLostRuns(work)) > 0) wakeUp.now();
+        if (watch.steadyMs() >= START_GRACE_MS && (await endLostRuns(work)) > 0) wakeUp.now();
       },
     },
   ]);
@@ -166,8 +167,6 @@ function lifecycle(dependencies: DispatcherDependencies, parts: Parts): Dispatch
 
 interface Due {
   readonly everyMs: number;
-  /** Not before, from the start. */
-  readonly afterMs?: number;
   readonly run: () => Promise<void>;
 }
 
@@ -178,7 +177,7 @@ function createSchedule(
   entries: readonly Due[],
 ): () => Promise<void> {
   const start = clock.monotonic();
-  const next = entries.map(({ everyMs, afterMs = everyMs }) => start + afterMs);
+  const next = entries.map(({ everyMs }) => start + everyMs);
   return async () => {
     for (const [index, entry] of entries.entries()) {
       const now = clock.monotonic();

@@ -22,8 +22,8 @@ export function lostError(run: Pick<RunRow, "id" | "device_id">, reason: string)
 }
 
 /**
- * Ends the runs of devices that nobody has heard of for a minute. To be called only after the service itself has been there for
- * so long that they could have come back to it.
+ * Ends the runs of devices that nobody has heard of for a minute. To be called only after the service itself has been there, without
+ * a break, for so long that they could have come back to it.
  *
  * @returns how many.
  */
