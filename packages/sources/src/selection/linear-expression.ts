@@ -10,6 +10,7 @@
 
 type Instruction =
   | { readonly op: "take"; readonly accepts: (character: string) => boolean }
+  /** Goes on at each of these, counted from here. */
   | { readonly op: "either"; readonly targets: readonly number[] }
   | { readonly op: "look"; readonly ahead: RegExp }
   | { readonly op: "start" }
@@ -59,7 +60,7 @@ function matches(program: Program, subject: string): boolean {
     const at = key % width;
     const step = program[state];
     if (step === undefined || step.op === "done") return true;
-    if (step.op === "either") for (const target of step.targets) visit(target, at);
+    if (step.op === "either") for (const target of step.targets) visit(state + target, at);
     else if (step.op === "take") {
       if (at < subject.length && step.accepts(subject.charAt(at))) visit(state + 1, at + 1);
     } else if (holds(step, subject, at)) visit(state + 1, at);
@@ -92,7 +93,6 @@ function compile({ source, flags }: RegExp): Compiled {
   return { program: [...program, { op: "done" }], stars: reader.stars, alternatives: reader.ways };
 }
 
-/** Programs are made so that their targets are relative to their own start, and moved when they are put together. */
 class Reader {
   readonly #source: string;
   #at = 0;
@@ -115,13 +115,13 @@ class Reader {
     const branches = [this.#sequence()];
     while (this.#takes("|")) branches.push(this.#sequence());
     this.ways *= branches.length;
-    return branches.reduceRight((rest, branch) => choice(branch, rest));
+    return choice(branches);
   }
 
   #sequence(): Program {
     const pieces: Program[] = [];
     while (!this.isAtEnd && !/[)|]/u.test(this.#next())) pieces.push(this.#repeated());
-    return joined(pieces);
+    return pieces.flat();
   }
 
   #repeated(): Program {
@@ -140,16 +140,16 @@ class Reader {
     this.stars += 1;
     const loop: Program = [
       { op: "either", targets: [1, one.length + 2] },
-      ...moved(one, 1),
-      { op: "either", targets: [0] },
+      ...one,
+      { op: "either", targets: [-one.length - 1] },
     ];
-    return joined([...Array.from({ length: least }, () => one), loop]);
+    return [...Array.from({ length: least }, () => one).flat(), ...loop];
   }
 
   #times(one: Program, least: number, most: number): Program {
     this.ways *= most - least + 1;
-    const maybe = choice(one, []);
-    return joined(Array.from({ length: most }, (_, index) => (index < least ? one : maybe)));
+    const maybe = choice([one, []]);
+    return Array.from({ length: most }, (_, index) => (index < least ? one : maybe)).flat();
   }
 
   #single(): Program {
@@ -201,24 +201,20 @@ class Reader {
   }
 }
 
-function moved(program: Program, by: number): Program {
-  return program.map((step) =>
-    step.op === "either" ? { ...step, targets: step.targets.map((target) => target + by) } : step,
-  );
-}
-
-function joined(pieces: readonly Program[]): Program {
-  const all: Instruction[] = [];
-  for (const piece of pieces) all.push(...moved(piece, all.length));
-  return all;
-}
-
-function choice(one: Program, other: Program): Program {
-  const end = one.length + other.length + 2;
-  return [
-    { op: "either", targets: [1, one.length + 2] },
-    ...moved(one, 1),
-    { op: "either", targets: [end] },
-    ...moved(other, one.length + 2),
-  ];
+function choice(branches: readonly Program[]): Program {
+  const [only] = branches;
+  if (only !== undefined && branches.length === 1) return only;
+  const targets: number[] = [];
+  // With the jump behind each of them.
+  let end = 1;
+  for (const branch of branches) {
+    targets.push(end);
+    end += branch.length + 1;
+  }
+  const program: Instruction[] = [{ op: "either", targets }];
+  for (const branch of branches) {
+    for (const step of branch) program.push(step);
+    program.push({ op: "either", targets: [end - program.length] });
+  }
+  return program;
 }
