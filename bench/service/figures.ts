@@ -66,7 +66,10 @@ function figures(run: Run): string[][] {
       "answers that were errors",
       `${String(refused.length)} (${[...new Set(refused.map(({ status }) => status))].join(", ")})`,
     ],
-    ["requests without an answer", String(load.failures)],
+    [
+      "requests without an answer",
+      `${String(load.failures.length)} (${[...new Set(load.failures)].slice(0, 5).join("; ")})`,
+    ],
     ["tasks handed to agents / ended", `${String(agents.started)} / ${String(agents.ended)}`],
     [
       "schedule lag ms p50 / p95 / p99 / max",

@@ -20,7 +20,8 @@ export interface Answered {
 
 export interface Load {
   readonly answers: readonly Answered[];
-  readonly failures: number;
+  /** Why requests got no answer. */
+  readonly failures: readonly string[];
   /** Of this program's own event loop: what it adds to the times. */
   readonly ownDelayP99Ms: number;
   /** Events `change` that the listeners got. */
@@ -43,7 +44,7 @@ export async function runLoad(target: Target, scale: Scale, seed: string): Promi
   const random = new SeededRandom(seed);
   const senders = target.people.map((person) => createSender(target, person));
   const answers: Answered[] = [];
-  let failures = 0;
+  const failures: string[] = [];
   const delay = monitorEventLoopDelay({ resolution: 5 });
   delay.enable();
   const listeners = startListeners(target);
@@ -53,8 +54,9 @@ export async function runLoad(target: Target, scale: Scale, seed: string): Promi
     try {
       const status = await senders[random.below(senders.length)]?.(wish);
       answers.push({ name: wish.name, status: status ?? 0, milliseconds: performance.now() - due });
-    } catch {
-      failures += 1;
+    } catch (error) {
+      const reason = error instanceof Error && "code" in error ? error.code : error;
+      failures.push(`${wish.name}: ${String(reason)}`);
     }
   };
   const send = (wish: Wish, due: number): void => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { Agent, get } from "node:https";
 import { suite, test } from "node:test";
 import { isAppError } from "@holdfast/kernel";
 import { AGENT_SERVER_NAME } from "@holdfast/protocol";
@@ -167,6 +169,18 @@ suite("the port", () => {
     assert.equal(browser.getPeerCertificate().subjectaltname, "DNS:localhost, IP Address:127.0.0.1");
     browser.destroy();
     assert.deepEqual(service.failures, []);
+  });
+
+  test("keeps connections for longer than a proxy does, which would send a request into one that is closed", async () => {
+    await using service = await startService(await openDatabase(":memory:"));
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const agent = new Agent({ keepAlive: true, ca: service.authority.certificate });
+    get({ host: "localhost", port: service.port, path: "/nothing", agent }, resolve).once("error", reject);
+    const { headers } = (await promise).resume();
+    const said = String(headers["keep-alive"]);
+    const seconds = Number(/^timeout=(?<seconds>\d+)$/u.exec(said)?.groups?.["seconds"]);
+    assert.ok(seconds > 60, said);
+    agent.destroy();
   });
 
   test("certificates of the server are renewed before they end", async () => {

@@ -17,6 +17,11 @@ const HANDSHAKE_TIMEOUT_MS = 15_000;
 const HEADERS_TIMEOUT_MS = 15_000;
 /** Of the whole request: bodies have 1 MiB at most. */
 const REQUEST_TIMEOUT_MS = 60_000;
+/**
+ * So long a connection is kept between requests: longer than proxies and browsers keep theirs (60 s), since who sends a request at the
+ * moment at which it is closed gets no answer.
+ */
+const KEEP_ALIVE_MS = 72_000;
 const TIMEOUT_CHECK_MS = 5000;
 const CHECK_MS = 3600 * 1000;
 
@@ -78,6 +83,7 @@ export async function prepareTls(options: TlsOptions): Promise<TlsPort> {
           handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
           headersTimeout: HEADERS_TIMEOUT_MS,
           requestTimeout: REQUEST_TIMEOUT_MS,
+          keepAliveTimeout: KEEP_ALIVE_MS,
           connectionsCheckingInterval: TIMEOUT_CHECK_MS,
           SNICallback: (name, answer) => {
             answer(null, name === AGENT_SERVER_NAME ? agentContext : undefined);
