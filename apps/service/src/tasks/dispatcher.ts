@@ -62,6 +62,8 @@ const POLL_MS = 5000;
 const SWEEP_MS = 10_000;
 const PROGRESS_MS = 2000;
 const TICK_MS = 1000;
+/** Devices that are given tasks at the same time: what they wait for is the disk, once for all. */
+const DEVICES_TOGETHER = 8;
 
 export function createDispatcher(given: DispatcherDependencies): Dispatcher {
   const dependencies = { ...given, database: oneAtATime(given.database) };
@@ -266,20 +268,23 @@ async function giveToAll(
   { hub, starts }: Outlets,
   devices: readonly string[],
 ): Promise<void> {
-  let isChanged = false;
-  for (const deviceId of devices) {
-    try {
-      for (const { run, task } of await giveOutTo(work, deviceId)) {
-        const start = { type: "start", run, task } as const;
-        starts.expect(deviceId, start);
-        hub.send(deviceId, start);
-        isChanged = true;
-      }
-    } catch (error) {
-      failed(error);
+  let count = 0;
+  const giveTo = async (deviceId: string): Promise<void> => {
+    const given = await giveOutTo(work, deviceId);
+    count += given.length;
+    for (const { run, task } of given) {
+      const start = { type: "start", run, task } as const;
+      starts.expect(deviceId, start);
+      hub.send(deviceId, start);
     }
-  }
-  if (isChanged) await database.notify("live");
+  };
+  const waiting = [...devices];
+  const giveToNext = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+      await giveTo(next).catch(failed);
+  };
+  await Promise.all(Array.from({ length: DEVICES_TOGETHER }, giveToNext));
+  if (count > 0) await database.notify("live");
 }
 
 /** Tells devices, or one of them, to end what was cancelled. */

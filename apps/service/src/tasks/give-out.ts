@@ -56,6 +56,17 @@ function kindsOf(lane: TaskLane): KindCondition {
   return lane === "long" ? ["not in", Object.values(KINDS_OF_LANES).flat()] : ["in", KINDS_OF_LANES[lane]];
 }
 
+/** What newer versions have left is long, as it is in the queries. */
+function laneOfKind(kind: string): TaskLane {
+  const lane = TASK_LANES.find(
+    ({ name }) => name !== "long" && KINDS_OF_LANES[name].some((known) => known === kind),
+  );
+  return lane?.name ?? "long";
+}
+
+/** So many tasks are looked at before it is asked for those of each lane. */
+const TOGETHER = 20;
+
 /** Those of these devices for which tasks wait. */
 export async function devicesWithTasks(
   { database, clock }: GiveOutDependencies,
@@ -74,11 +85,19 @@ export async function devicesWithTasks(
 
 /** Gives a device as many tasks as it may have at a time. @returns what the device is to be told. */
 export async function giveOutTo(dependencies: GiveOutDependencies, deviceId: string): Promise<GivenRun[]> {
+  const first = await nextTasks(dependencies, deviceId, undefined, TOGETHER);
+  if (first.length === 0) return [];
+  const active = await lanesOfRuns(dependencies, deviceId);
   const given: GivenRun[] = [];
   for (const { name, runsMax } of TASK_LANES) {
-    const free = runsMax - (await countRuns(dependencies, deviceId, name));
+    const free = runsMax - active.filter((lane) => lane === name).length;
     if (free <= 0) continue;
-    for (const task of await nextTasks(dependencies, deviceId, name, free)) {
+    // Those of one lane may be so many that they hide the others.
+    const tasks =
+      first.length < TOGETHER
+        ? first.filter(({ kind }) => laneOfKind(kind) === name).slice(0, free)
+        : await nextTasks(dependencies, deviceId, name, free);
+    for (const task of tasks) {
       const run = await giveOut(dependencies, task);
       if (run === undefined) continue;
       given.push(run);
@@ -88,40 +107,36 @@ export async function giveOutTo(dependencies: GiveOutDependencies, deviceId: str
   return given;
 }
 
-async function countRuns(
-  { database }: GiveOutDependencies,
-  deviceId: string,
-  lane: TaskLane,
-): Promise<number> {
-  const { count } = await database.db
+/** The lane of each run that the device carries out. */
+async function lanesOfRuns({ database }: GiveOutDependencies, deviceId: string): Promise<TaskLane[]> {
+  const rows = await database.db
     .selectFrom("runs")
     .innerJoin("tasks", "tasks.id", "runs.task_id")
-    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .select("tasks.kind")
     .where("runs.device_id", "=", deviceId)
     .where("runs.state", "in", ACTIVE_RUN_STATES)
-    .where("tasks.kind", ...kindsOf(lane))
-    .executeTakeFirstOrThrow();
-  return count;
+    .execute();
+  return rows.map(({ kind }) => laneOfKind(kind));
 }
 
+/** @param lane only its tasks. */
 async function nextTasks(
   { database, clock }: GiveOutDependencies,
   deviceId: string,
-  lane: TaskLane,
+  lane: TaskLane | undefined,
   limit: number,
 ): Promise<TaskRow[]> {
-  return database.db
+  const tasks = database.db
     .selectFrom("tasks")
     .selectAll()
     .where("state", "=", "queued")
     .where("device_id", "=", deviceId)
     .where("not_before", "<=", clock.now())
     .where((eb) => eb.or([eb("start_before", "is", null), eb("start_before", ">", clock.now())]))
-    .where("kind", ...kindsOf(lane))
     .orderBy("not_before")
     .orderBy("id")
-    .limit(limit)
-    .execute();
+    .limit(limit);
+  return (lane === undefined ? tasks : tasks.where("kind", ...kindsOf(lane))).execute();
 }
 
 /** @returns undefined when the task could not be given out: it has failed, or another process was faster. */

@@ -1,7 +1,7 @@
 /**
  * The transactions of the queue take turns within a process. On PostgreSQL those of many devices at once would mostly undo each
  * other: small tables are read whole, and then each write conflicts with each read (measured: ten devices at work used up all attempts).
- * SQLite does the same by itself.
+ * SQLite does the same by itself, and lets those that have ended wait for the disk together.
  *
  * @module
  */
@@ -13,6 +13,7 @@ const ROUNDS_MAX = 3;
 
 /** Transactions must not be begun within transactions, which would wait for themselves. */
 export function oneAtATime(database: Database): Database {
+  if (database.kind === "sqlite") return database;
   let last: Promise<unknown> = Promise.resolve();
   return {
     ...database,

@@ -15,7 +15,7 @@ import {
   type TaskView,
 } from "@holdfast/protocol";
 import { type SelectQueryBuilder, sql, type SqlBool } from "kysely";
-import { z } from "zod";
+import type { z } from "zod";
 import type { Db } from "../database/database.ts";
 import type { Tables } from "../database/tables.ts";
 import { nextPage, startAfter, startAfterNumber } from "../http/paging.ts";
@@ -117,11 +117,22 @@ function views(db: Db): SelectQueryBuilder<Tables, "tasks", ViewRow> {
     .selectFrom("tasks")
     .selectAll("tasks")
     .select((eb) =>
-      eb.selectFrom("runs").whereRef("runs.id", "=", "tasks.run_id").select("runs.progress").as("progress"),
+      // Only those that run have one; the others are not looked for.
+      eb
+        .case()
+        .when("tasks.state", "=", "running")
+        .then(eb.selectFrom("runs").whereRef("runs.id", "=", "tasks.run_id").select("runs.progress"))
+        .end()
+        .as("progress"),
     );
 }
 
-const json = z.json();
+/** The schema of the answer looks at all of it. */
+function stored(text: string): z.core.util.JSONType {
+  // oxlint-disable-next-line typescript/no-unsafe-return -- what is parsed is JSON
+  return JSON.parse(text);
+}
+
 /** Their results say what is in a copy: who may see tasks may not see that. */
 const SHOWS_COPIES: ReadonlySet<string> = new Set(["browse", "search", "versions", "compare"]);
 
@@ -134,8 +145,8 @@ function viewOf(row: ViewRow): TaskView {
     device: row.device_id,
     storage: row.storage_id,
     repository: row.repository_id,
-    input: json.parse(JSON.parse(row.input)),
-    result: row.result === null || SHOWS_COPIES.has(row.kind) ? null : json.parse(JSON.parse(row.result)),
+    input: stored(row.input),
+    result: row.result === null || SHOWS_COPIES.has(row.kind) ? null : stored(row.result),
     error: row.error === null ? null : errorRecord.parse(JSON.parse(row.error)),
     progress: row.progress === null ? null : runProgress.parse(JSON.parse(row.progress)),
     createdAt: row.created_at,
