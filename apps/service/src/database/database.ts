@@ -11,6 +11,8 @@ export interface Database extends AsyncDisposable {
   readonly db: Db;
   /** Runs `work` in one transaction: serializable on PostgreSQL, repeated when it lost against another one. */
   readonly transaction: <T>(work: (transaction: Transaction) => Promise<T>) => Promise<T>;
+  /** Resolves when everything is on the disk that was to be read by now. Whoever has written has waited for that already. */
+  readonly settled: () => Promise<void>;
   /** Tells all processes of the service that something of this topic has changed; they look for themselves what. */
   readonly notify: (topic: Topic) => Promise<void>;
   /** Called after {@link notify} of any process, this one too. Returns how to stop it. */

@@ -33,6 +33,8 @@ export function openPostgres(url: string): Database {
     kind: "postgres",
     db,
     transaction: (work) => serializable(db, work),
+    // The server shows nothing before.
+    settled: async () => {},
     notify: async (topic) => {
       await sql`select pg_notify(${NOTIFY_CHANNEL}, ${topic})`.execute(db);
     },

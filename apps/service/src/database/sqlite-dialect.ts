@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { AsyncLocalStorage } from "node:async_hooks";
 import assert from "node:assert/strict";
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
@@ -19,14 +19,25 @@ import {
   SqliteQueryCompiler,
 } from "kysely";
 import { isBusy } from "./failures.ts";
-import { SqliteStatements } from "./sqlite-statements.ts";
+import { type Changes, SqliteStatements } from "./sqlite-statements.ts";
 
 const BUSY_TIMEOUT_MS = 10_000;
 const BUSY_DELAY_MS = 5;
 
-export function sqliteDialect(open: () => DatabaseSync): Dialect {
+/** So long queries are carried out one after the other before the event loop comes to its other work. */
+const SLICE_MS = 20;
+
+/** How what was written comes to the disk. */
+export interface Durability {
+  /** Resolves when what was committed by now is on the disk. */
+  readonly written: () => Promise<void>;
+  /** Throws when nothing may be read or written any more. */
+  readonly check: () => void;
+}
+
+export function sqliteDialect(open: () => DatabaseSync, durability?: Durability): Dialect {
   return {
-    createDriver: () => new SqliteDriver(open),
+    createDriver: () => new SqliteDriver(open, durability),
     createQueryCompiler: () => new SqliteQueryCompiler(),
     createAdapter: () => new Adapter(),
     createIntrospector: (db) => new SqliteIntrospector(db),
@@ -47,6 +58,22 @@ class Adapter extends SqliteAdapter {
 /** Marks what runs inside a transaction, as long as it lasts. */
 const scope = new AsyncLocalStorage<{ open: boolean }>();
 
+/** Marks what people and programs wait for. */
+const requests = new AsyncLocalStorage<boolean>();
+
+/** Queries of requests let those go first that plans and agents wait for: however much is asked, backups start in time. */
+export function asRequest<T>(work: () => T): T {
+  return requests.run(true, work);
+}
+
+/** What a request has only set going. */
+export function besideRequest<T>(work: () => T): T {
+  return requests.run(false, work);
+}
+
+/** Of so many turns one is a request's, when both wait. */
+const TURNS = 4;
+
 /** Runs `work`; a query of it that does not use the transaction fails instead of waiting for its own end. */
 export async function withinTransaction<T>(work: () => Promise<T>): Promise<T> {
   const mark = { open: true };
@@ -59,14 +86,19 @@ export async function withinTransaction<T>(work: () => Promise<T>): Promise<T> {
 
 class SqliteDriver implements Driver {
   readonly #open: () => DatabaseSync;
+  readonly #durability: Durability | undefined;
   #database: DatabaseSync | undefined;
   #connection: SqliteConnection | undefined;
-  /** Resolves when the last of those who wait has released the connection. */
-  #tail: Promise<void> = Promise.resolve();
-  #release: () => void = () => {};
+  #isTaken = false;
+  readonly #waiting: (() => void)[] = [];
+  readonly #waitingRequests: (() => void)[] = [];
+  #turns = 0;
+  /** By `performance.now()`; undefined: the event loop has come round since the last query. */
+  #sliceEndMs: number | undefined;
 
-  constructor(open: () => DatabaseSync) {
+  constructor(open: () => DatabaseSync, durability: Durability | undefined) {
     this.#open = open;
+    this.#durability = durability;
   }
 
   async init(): Promise<void> {
@@ -77,16 +109,48 @@ class SqliteDriver implements Driver {
   async acquireConnection(): Promise<DatabaseConnection> {
     assert(scope.getStore()?.open !== true, "a query inside a transaction has to use the transaction");
     assert(this.#connection !== undefined);
-    const before = this.#tail;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#tail = promise;
-    await before;
-    this.#release = resolve;
+    if (this.#isTaken) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      (requests.getStore() === true ? this.#waitingRequests : this.#waiting).push(resolve);
+      await promise;
+    }
+    this.#isTaken = true;
+    await this.#leaveRoom();
+    try {
+      this.#durability?.check();
+    } catch (error) {
+      this.#passOn();
+      throw error;
+    }
     return this.#connection;
   }
 
+  #passOn(): void {
+    this.#turns += 1;
+    const [first, second] =
+      this.#turns % TURNS === 0
+        ? [this.#waitingRequests, this.#waiting]
+        : [this.#waiting, this.#waitingRequests];
+    const next = first.shift() ?? second.shift();
+    if (next === undefined) this.#isTaken = false;
+    else next();
+  }
+
+  /** Queries end without the event loop: many in a row would keep it from requests that come meanwhile. */
+  async #leaveRoom(): Promise<void> {
+    if (this.#sliceEndMs === undefined) {
+      this.#sliceEndMs = performance.now() + SLICE_MS;
+      setImmediate(() => {
+        this.#sliceEndMs = undefined;
+      });
+    } else if (performance.now() > this.#sliceEndMs) await nextTurn();
+  }
+
+  /** The next one has the connection before what this one wrote is on the disk, and may wait for the same sync. */
   async releaseConnection(): Promise<void> {
-    this.#release();
+    const written = this.#connection?.takeWritten() === true ? this.#durability?.written() : undefined;
+    this.#passOn();
+    await written;
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
@@ -111,6 +175,7 @@ class SqliteDriver implements Driver {
 class SqliteConnection implements DatabaseConnection {
   readonly #database: DatabaseSync;
   readonly #statements: SqliteStatements;
+  #hasWritten = false;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -131,11 +196,27 @@ class SqliteConnection implements DatabaseConnection {
   }
 
   #execute<R>(query: CompiledQuery): QueryResult<R> {
-    const { statement, hasRows } = this.#statements.prepare(query.sql);
+    const { statement, columns, changes } = this.#statements.prepare(query.sql);
     const values = query.parameters.map(toSqlite);
-    if (hasRows) return { rows: rowsOf<R>(statement, values) };
-    const { changes } = statement.run(...values);
-    return { rows: [], numAffectedRows: BigInt(changes) };
+    if (columns !== undefined) {
+      const rows = rowsOf<R>(statement, columns, values);
+      this.#note(changes, rows.length);
+      return { rows };
+    }
+    const { changes: count } = statement.run(...values);
+    this.#note(changes, count);
+    return { rows: [], numAffectedRows: BigInt(count) };
+  }
+
+  #note(changes: Changes, count: number | bigint): void {
+    this.#hasWritten ||= changes === "other" || (changes === "rows" && count > 0);
+  }
+
+  /** Whether anything may have been written since this was asked last. */
+  takeWritten(): boolean {
+    const hasWritten = this.#hasWritten;
+    this.#hasWritten = false;
+    return hasWritten;
   }
 
   // oxlint-disable-next-line require-yield -- the interface wants a generator
@@ -144,9 +225,17 @@ class SqliteConnection implements DatabaseConnection {
   }
 }
 
-function rowsOf<R>(statement: StatementSync, values: readonly SQLInputValue[]): R[] {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the query says what its rows are
-  return statement.all(...values).map((row) => fromSqlite(row) as R);
+/** Objects that SQLite itself makes cost three times as much as those made here of arrays. */
+function rowsOf<R>(
+  statement: StatementSync,
+  columns: readonly string[],
+  values: readonly SQLInputValue[],
+): R[] {
+  return statement.all(...values).map((row) => {
+    assert(Array.isArray(row) && row.length === columns.length);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the query says what its rows are
+    return fromSqlite(row, columns) as R;
+  });
 }
 
 /** Whole numbers as integers, so that they count and divide as on PostgreSQL; `node:sqlite` takes numbers for reals. */
@@ -164,11 +253,12 @@ function toSqlite(value: unknown): SQLInputValue {
   throw new TypeError(`the database has no values of the type ${typeof value}`);
 }
 
-function fromSqlite(row: Readonly<Record<string, SQLOutputValue>>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name,
-      value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value,
-    ]),
-  );
+function fromSqlite(values: readonly SQLOutputValue[], columns: readonly string[]): Record<string, unknown> {
+  const row: Record<string, unknown> = {};
+  for (const [index, name] of columns.entries()) {
+    const value = values[index];
+    row[name] =
+      value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : value;
+  }
+  return row;
 }

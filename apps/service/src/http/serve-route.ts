@@ -61,6 +61,8 @@ export async function serveRoute(
   }
   const work = async (): Promise<StoredAnswer> => {
     const answer = await definition.handle(call);
+    // Nobody is told of what the power could still take back.
+    await dependencies.database.settled();
     const status = statusOf(definition);
     if (definition.answer === undefined) return { status, text: "" };
     const { text, etag } = buildAnswer(definition.operation, definition.answer, answer);

@@ -11,6 +11,7 @@ import type { Clock } from "@holdfast/kernel";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from "fastify";
 import { sql } from "kysely";
 import type { Database } from "../database/database.ts";
+import { asRequest } from "../database/sqlite-dialect.ts";
 import { RIGHTS } from "../users/rights.ts";
 import { type Admission, admit, type Gate } from "./admit.ts";
 import type { Authentication } from "./credentials.ts";
@@ -167,12 +168,13 @@ function addRoutes(
       method: definition.method,
       url: `${API_PREFIX}${definition.path}`,
       onRequest: async (request) => {
-        admissions.set(request, await admit(gate, definition.right, request));
+        admissions.set(request, await asRequest(() => admit(gate, definition.right, request)));
       },
       handler: (request, reply) => {
         const admission = admissions.get(request);
         assert(admission !== undefined);
-        return serveRoute({ ...dependencies, streams, streamCheckMs }, definition, admission, request, reply);
+        const given = { ...dependencies, streams, streamCheckMs };
+        return asRequest(() => serveRoute(given, definition, admission, request, reply));
       },
     });
   }
