@@ -252,6 +252,42 @@ forEachDatabase("boxes in a wrong place", (open) => {
     }
   });
 
+  test("do not open as whole rows either: of another version, another object, another kind", async () => {
+    const { fixture } = await world(open);
+    await using _ = fixture;
+    const { database, vault } = fixture.base;
+    const rows = await database.db.selectFrom("vault_values").selectAll().execute();
+    const boxesOf = (row: (typeof rows)[number], from: (typeof rows)[number]) =>
+      database.db
+        .updateTable("vault_values")
+        .set({ term: from.term, key_box: from.key_box, value_box: from.value_box })
+        .where("object_kind", "=", row.object_kind)
+        .where("object_id", "=", row.object_id)
+        .where("version", "=", row.version)
+        .where("field", "=", row.field)
+        .execute();
+    let versions = 0;
+    for (const row of rows) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the vault wrote it
+      const kind = row.object_kind as "password";
+      const name = { kind, id: row.object_id, version: row.version, field: row.field };
+      for (const from of rows) {
+        if (from === row) continue;
+        await boxesOf(row, from);
+        const what = `${JSON.stringify(name)} from ${from.object_id}, version ${String(from.version)}`;
+        await assert.rejects(
+          vault.get(database.db, name),
+          (error) => isAppError(error, "ERR_VAULT_DAMAGED"),
+          what,
+        );
+        if (from.object_id === row.object_id) versions += 1;
+      }
+      await boxesOf(row, row);
+      (await vault.get(database.db, name)).wipe();
+    }
+    assert(versions >= 2, "an object has versions");
+  });
+
   test("of a recovery kit that waits to be confirmed are named, and not put in use", async () => {
     const { fixture } = await world(open);
     await using _ = fixture;
