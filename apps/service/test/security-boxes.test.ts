@@ -87,11 +87,7 @@ async function fill(fixture: Fixture): Promise<void> {
   await createKey(fixture);
   await database.transaction(async (transaction) => {
     for (const kind of ["totp", "repository"] as const) {
-      await vault.put(
-        transaction,
-        { kind, id: `the ${kind}`, version: 1, field: "value" },
-        Buffer.from(kind),
-      );
+      await vault.put(transaction, { kind, id: "the same", version: 1, field: "value" }, Buffer.from(kind));
     }
     await vault.put(transaction, { kind: "password", id, version: 2, field: "value" }, Buffer.from("2"));
     await transaction
