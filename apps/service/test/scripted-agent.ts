@@ -211,7 +211,9 @@ export async function refusedUpgrade(
   identity: Pick<Identity, "certificate" | "privateKey" | "authority">,
 ): Promise<{ status: number | undefined; code: unknown }> {
   const agent = dial(port, identity);
-  const [, response] = await once(agent.socket, "unexpected-response");
+  const refused = once(agent.socket, "unexpected-response");
+  agent.socket.once("open", () => agent.socket.emit("error", new Error("the channel was opened")));
+  const [, response] = await refused;
   let body = "";
   for await (const chunk of response) body += String(chunk);
   return { status: response.statusCode, code: JSON.parse(body).code };
