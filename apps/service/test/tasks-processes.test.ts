@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import { DEVICE_LOST_MS } from "@holdfast/protocol";
+import { BEAT_MS, DEVICE_LOST_MS, SILENCE_MS } from "@holdfast/protocol";
 import { PROCESS_DEAD_MS } from "../src/channel/processes.ts";
 import type { Database } from "../src/database/database.ts";
 import { openDatabase } from "../src/database/open-database.ts";
@@ -20,6 +20,7 @@ import {
   scriptedKinds,
   startService,
   startServiceOn,
+  taskRow,
 } from "./device-fixture.ts";
 import { type PostgresServer, postgresMissing, startPostgres } from "./postgres-server.ts";
 import { connectAgent, enrolDevice, type Identity, type ScriptedAgent } from "./scripted-agent.ts";
@@ -198,7 +199,41 @@ suite("three processes on one PostgreSQL", { skip: postgresMissing }, () => {
     assert.deepEqual(other.failures, []);
   });
 
-  test("runs of a device that does not come back after the kill are lost after a minute, once", async () => {
+  test("when one stands still, its devices have the time to notice, and go on at another", async () => {
+    await using fleet = await startFleet(await newUrl(), 2);
+    const [still, other] = fleet.processes;
+    assert(still !== undefined && other !== undefined);
+    const identity = await enrolDevice(still);
+    const agent = await connectAgent(still, identity);
+    const id = await still.createTask(identity.deviceId);
+    const { run } = await agent.next("start");
+    agent.event(run, 1, { kind: "started" });
+    await agent.next("acknowledge");
+    for (let passed = 0; passed < 3 * DEVICE_LOST_MS; passed += BEAT_MS) {
+      fleet.clock.move(BEAT_MS);
+      agent.send({ type: "beat" });
+      await agent.next("beat");
+      for (const process of fleet.processes) await process.dispatcher.tick();
+    }
+    // The last that it heard of the device it did not write down any more.
+    fleet.clock.move(BEAT_MS);
+    agent.send({ type: "beat" });
+    await agent.next("beat");
+    await other.dispatcher.tick();
+    // The device counts three beats without an answer, and looks once a beat.
+    for (let passed = 0; passed < SILENCE_MS + BEAT_MS; passed += BEAT_MS) {
+      fleet.clock.move(BEAT_MS);
+      await other.dispatcher.tick();
+    }
+    assert.equal((await taskRow(other.database, id)).state, "running");
+    agent.socket.terminate();
+    const back = await connectAgent(other, identity, [{ run, nextEvent: 2 }]);
+    back.event(run, 2, { kind: "succeeded", result: BACKUP_RESULT });
+    await until(async () => (await countStates(other.database))["succeeded"] === 1, "the work");
+    assert.deepEqual(other.failures, []);
+  });
+
+  test("runs of a device that does not come back after the kill are lost after a while, once", async () => {
     await using fleet = await startFleet(await newUrl(), 3);
     const [doomed, other, third] = fleet.processes;
     assert(doomed !== undefined && other !== undefined && third !== undefined);
@@ -210,8 +245,8 @@ suite("three processes on one PostgreSQL", { skip: postgresMissing }, () => {
     await agent.next("acknowledge");
     agent.socket.terminate();
     await agent.closed;
-    for (let passed = 0; passed < 3 * DEVICE_LOST_MS; passed += DEVICE_LOST_MS / 4) {
-      fleet.clock.move(DEVICE_LOST_MS / 4);
+    for (let passed = 0; passed < 3 * DEVICE_LOST_MS; passed += BEAT_MS) {
+      fleet.clock.move(BEAT_MS);
       await Promise.all([other.dispatcher.tick(), third.dispatcher.tick()]);
     }
     const task = await other.database.db

@@ -262,7 +262,7 @@ forEachDatabase("tasks", (open) => {
     assert.deepEqual([again.kind, again.state, again.input], ["restore", "queued", { target: "/x" }]);
   });
 
-  test("a device that is silent for a minute has lost its runs; they are retried, or fail honestly", async () => {
+  test("a device that is silent for too long has lost its runs; they are retried, or fail honestly", async () => {
     await using service = await startService(await open());
     const identity = await enrolDevice(service);
     const agent = await connectAgent(service, identity);

@@ -5,8 +5,11 @@ export const BEAT_MS = 15_000;
 /** So much silence closes the channel. */
 export const SILENCE_MS = 3 * BEAT_MS;
 export const LEASE_MS = 15 * 60_000;
-/** A device that has been silent for so long has lost its runs. */
-export const DEVICE_LOST_MS = 60_000;
+/**
+ * A device that has been silent for so long has lost its runs. When it is the service that fell silent, the device notices up to a beat
+ * after SILENCE_MS and dials again; what was written down of it last is older by a beat and some seconds.
+ */
+export const DEVICE_LOST_MS = 2 * SILENCE_MS;
 export const LEASES_PER_RUN_MAX = 4;
 export const ENROLMENT_CODE_MS = 15 * 60_000;
 export const RUNS_MAX = 64;

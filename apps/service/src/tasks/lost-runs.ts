@@ -22,7 +22,7 @@ export function lostError(run: Pick<RunRow, "id" | "device_id">, reason: string)
 }
 
 /**
- * Ends the runs of devices that nobody has heard of for a minute. To be called only after the service itself has been there, without
+ * Ends the runs of devices that nobody has heard of for DEVICE_LOST_MS. To be called only after the service itself has been there, without
  * a break, for so long that they could have come back to it.
  *
  * @returns how many.
@@ -48,7 +48,7 @@ export async function endLostRuns(dependencies: LostRunDependencies): Promise<nu
         .where("id", "=", run.device_id)
         .executeTakeFirst();
       if (device?.seen_at !== undefined && (device.seen_at ?? 0) >= silentSince) return false;
-      const error = lostError(run, "nothing was heard of it for a minute");
+      const error = lostError(run, "nothing was heard of it for a minute and a half");
       return endRun(dependencies, transaction, run, { state: "failed", error });
     });
     if (ended) count += 1;
