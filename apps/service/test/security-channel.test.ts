@@ -3,10 +3,13 @@
  * that are replayed, doubled, out of turn, or for what is another's.
  */
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
+import { randomBytes, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:tls";
 import { test } from "node:test";
+// oxlint-disable-next-line import/no-unassigned-import -- it only has to be there before the next one
+import "reflect-metadata";
+import * as x509 from "@peculiar/x509";
 import { systemRandomness } from "@holdfast/kernel";
 import { AGENT_SERVER_NAME, CHANNEL_PATH, CLOSE_CODES, LEASE_MS } from "@holdfast/protocol";
 import { openAuthority } from "../src/authority/authority.ts";
@@ -84,6 +87,27 @@ async function foreignIdentity(authority: string, deviceId: string): Promise<Ide
   return { deviceId, certificate: issued.pem, privateKey, authority };
 }
 
+/** Everything as in the real certificate, but for the key, and who has signed. */
+async function forgedIdentity(real: Identity): Promise<Identity> {
+  const known = new x509.X509Certificate(real.certificate);
+  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+  const { publicKey, privateKey } = await newAgentKeys();
+  const forger = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const forged = await x509.X509CertificateGenerator.create({
+    serialNumber: known.serialNumber,
+    subject: known.subject,
+    issuer: known.issuer,
+    notBefore: known.notBefore,
+    notAfter: known.notAfter,
+    extensions: known.extensions,
+    publicKey: await crypto.subtle.importKey("spki", new Uint8Array(publicKey), algorithm, true, ["verify"]),
+    signingKey: forger.privateKey,
+    signingAlgorithm: algorithm,
+  });
+  assert.equal(new X509Certificate(forged.toString("pem")).subject, `CN=${real.deviceId}`);
+  return { ...real, certificate: forged.toString("pem"), privateKey };
+}
+
 forEachDatabase("the channel of a device", (open) => {
   test("opens with a certificate of this authority alone", async () => {
     await using service = await startService(await open());
@@ -93,6 +117,7 @@ forEachDatabase("the channel of a device", (open) => {
     assert.deepEqual(await refusedUpgrade(service.port, nobody), NOT_ISSUED);
     const foreign = await foreignIdentity(authority, identity.deviceId);
     assert.deepEqual(await refusedUpgrade(service.port, foreign), NOT_ISSUED);
+    assert.deepEqual(await refusedUpgrade(service.port, await forgedIdentity(identity)), NOT_ISSUED);
     // The certificate of this device without its key does not even make a connection.
     const stolen = { ...identity, privateKey: (await newAgentKeys()).privateKey };
     assert.equal(await dial(service.port, stolen).closed, 1006);
