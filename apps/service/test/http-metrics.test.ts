@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { sql } from "kysely";
 import type { Database } from "../src/database/database.ts";
 import { createHistogram, formatMetrics } from "../src/http/exposition.ts";
 import { forEachDatabase } from "./databases.ts";
@@ -137,6 +138,22 @@ forEachDatabase("metrics", (open) => {
     ]) {
       assert.ok(lines.includes(line), line);
     }
+  });
+
+  test("count more tasks than at once", async () => {
+    await using database = await open();
+    await using server = await startTestServer(database);
+    const { token } = await server.person("root", "administrator");
+    await insertPlan(database);
+    await insertTask(database, "task_1", "succeeded", 5000);
+    await sql`
+      with recursive numbers (number) as (select 100001 union all select number + 1 from numbers where number < 120500)
+      insert into tasks (id, kind, state, plan_id, device_id, input, created_at, created_by, not_before, ended_at, attempt, attempt_max)
+      select 'task_' || number, kind, state, plan_id, device_id, input, created_at, created_by, not_before, ended_at, attempt, attempt_max
+      from tasks, numbers where id = 'task_1'`.execute(database.db);
+    const lines = await scrape(server, token);
+    assert.ok(lines.includes('holdfast_tasks{state="succeeded"} 20501'), lines.join("\n"));
+    assert.ok(!lines.some((line) => line.startsWith('holdfast_tasks{state="failed"}')));
   });
 
   test("are for who operates the service", async () => {

@@ -142,10 +142,11 @@ function addMetrics(
   const databaseMetrics = createDatabaseMetrics(database, clock);
   app.get("/metrics", {
     onRequest: async (request) => {
-      admissions.set(request, await admit(gate, "service.operate", request));
+      admissions.set(request, await asRequest(() => admit(gate, "service.operate", request)));
     },
     handler: async (_request, reply) => {
-      const families = [...metrics.collect(), ...measured(), ...(await databaseMetrics.collect())];
+      const ofDatabase = await asRequest(() => databaseMetrics.collect());
+      const families = [...metrics.collect(), ...measured(), ...ofDatabase];
       return reply.type(METRICS_TYPE).send(formatMetrics(families));
     },
   });
