@@ -8,6 +8,7 @@ import { sql } from "kysely";
 import type { Database } from "../src/database/database.ts";
 import { MIGRATIONS } from "../src/database/migrate.ts";
 import { openDatabase } from "../src/database/open-database.ts";
+import { asRequest } from "../src/database/request-queries.ts";
 import { forEachDatabase } from "./databases.ts";
 
 const user = (id: string): Parameters<typeof insertUser>[1] => ({ id });
@@ -202,5 +203,25 @@ suite("database", () => {
     await assert.rejects(openDatabase("postgres://nobody@127.0.0.1:1/none"), (error) =>
       isAppError(error, "ERR_DATABASE_UNREACHABLE"),
     );
+  });
+});
+
+forEachDatabase("many requests", (open) => {
+  const skip = open.kind === "sqlite" ? "it has one connection: see sqlite-file.test.ts" : false;
+  test("leave plans and agents connections of their own", { skip }, async () => {
+    await using database = await open();
+    const gate = Promise.withResolvers<void>();
+    const hold = (): Promise<void> =>
+      database.transaction(async (transaction) => {
+        await sql`select 1`.execute(transaction);
+        await gate.promise;
+      });
+    const held = Array.from({ length: 40 }, () => asRequest(hold));
+    try {
+      await sql`select 1`.execute(database.db);
+    } finally {
+      gate.resolve();
+      await Promise.all(held);
+    }
   });
 });

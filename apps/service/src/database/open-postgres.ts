@@ -5,14 +5,18 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "@holdfast/kernel";
-import { Kysely, PostgresDialect, sql } from "kysely";
+import { Kysely, PostgresDialect, type PostgresPool, sql } from "kysely";
 import pg from "pg";
 import { AUDIT_END_LOCK } from "./audit-end-lock.ts";
 import type { Database, Db, Transaction } from "./database.ts";
 import { listenOnPostgres, NOTIFY_CHANNEL } from "./postgres-listener.ts";
+import { isOfRequest } from "./request-queries.ts";
 import type { Tables } from "./tables.ts";
 
-const CONNECTIONS_MAX = 10;
+/** For requests. */
+const REQUEST_CONNECTIONS_MAX = 10;
+/** For plans and agents, which do not stand in line with requests. */
+const OTHER_CONNECTIONS_MAX = 6;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A transaction that waits for its own process is a defect: better an error than a standstill. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
@@ -22,11 +26,15 @@ const RETRY_DELAY_MAX_MS = 250;
 
 export function openPostgres(url: string): Database {
   const settings = connectionSettings(url);
-  const pool = new pg.Pool({ ...settings, max: CONNECTIONS_MAX });
-  // A connection that breaks while nobody uses it: the pool makes a new one for the next query.
-  pool.on("error", () => {});
-  // One that breaks in a transaction, while no statement runs: the next statement of it fails.
-  pool.on("connect", (client) => client.on("error", () => {}));
+  const requests = openPool(settings, REQUEST_CONNECTIONS_MAX);
+  const others = openPool(settings, OTHER_CONNECTIONS_MAX);
+  const pool: PostgresPool = {
+    options: requests.options,
+    connect: () => (isOfRequest() ? requests : others).connect(),
+    end: async () => {
+      await Promise.all([requests.end(), others.end()]);
+    },
+  };
   const db: Db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const listener = listenOnPostgres(settings);
   return {
@@ -44,6 +52,15 @@ export function openPostgres(url: string): Database {
       await db.destroy();
     },
   };
+}
+
+function openPool(settings: pg.ClientConfig, max: number): pg.Pool {
+  const pool = new pg.Pool({ ...settings, max });
+  // A connection that breaks while nobody uses it: the pool makes a new one for the next query.
+  pool.on("error", () => {});
+  // One that breaks in a transaction, while no statement runs: the next statement of it fails.
+  pool.on("connect", (client) => client.on("error", () => {}));
+  return pool;
 }
 
 function connectionSettings(url: string): pg.ClientConfig {

@@ -10,7 +10,8 @@ import { Kysely, sql } from "kysely";
 import { createCheckpoints, logState } from "./checkpoints.ts";
 import type { Database, Db } from "./database.ts";
 import { createLogSync } from "./log-sync.ts";
-import { besideRequest, type Durability, sqliteDialect, withinTransaction } from "./sqlite-dialect.ts";
+import { besideRequest } from "./request-queries.ts";
+import { type Durability, sqliteDialect, withinTransaction } from "./sqlite-dialect.ts";
 import type { Tables } from "./tables.ts";
 
 const OPEN_TIMEOUT_MS = 5000;

@@ -19,6 +19,7 @@ import {
   SqliteQueryCompiler,
 } from "kysely";
 import { isBusy } from "./failures.ts";
+import { isOfRequest } from "./request-queries.ts";
 import { type Changes, SqliteStatements } from "./sqlite-statements.ts";
 
 const BUSY_TIMEOUT_MS = 10_000;
@@ -57,19 +58,6 @@ class Adapter extends SqliteAdapter {
 
 /** Marks what runs inside a transaction, as long as it lasts. */
 const scope = new AsyncLocalStorage<{ open: boolean }>();
-
-/** Marks what people and programs wait for. */
-const requests = new AsyncLocalStorage<boolean>();
-
-/** Queries of requests let those go first that plans and agents wait for: however much is asked, backups start in time. */
-export function asRequest<T>(work: () => T): T {
-  return requests.run(true, work);
-}
-
-/** What a request has only set going. */
-export function besideRequest<T>(work: () => T): T {
-  return requests.run(false, work);
-}
 
 /** Of so many turns one is a request's, when both wait. */
 const TURNS = 4;
@@ -111,7 +99,7 @@ class SqliteDriver implements Driver {
     assert(this.#connection !== undefined);
     if (this.#isTaken) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      (requests.getStore() === true ? this.#waitingRequests : this.#waiting).push(resolve);
+      (isOfRequest() ? this.#waitingRequests : this.#waiting).push(resolve);
       await promise;
     }
     this.#isTaken = true;

@@ -11,7 +11,7 @@ import type { Clock } from "@holdfast/kernel";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from "fastify";
 import { sql } from "kysely";
 import type { Database } from "../database/database.ts";
-import { asRequest } from "../database/sqlite-dialect.ts";
+import { asRequest } from "../database/request-queries.ts";
 import { RIGHTS } from "../users/rights.ts";
 import { type Admission, admit, type Gate } from "./admit.ts";
 import type { Authentication } from "./credentials.ts";
