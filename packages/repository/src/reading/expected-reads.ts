@@ -1,18 +1,15 @@
 /**
- * Fetches from a remote storage what a thread has said it will read, before it asks for it.
+ * The reads of a thread that has nothing but the main thread to ask, and says beforehand what it will read.
  *
  * A record is about a megabyte: asked for one at a time, the line would be idle for a round trip after each. Nothing is
  * fetched but what was named, since records of several files lie mixed in a pack.
  *
  * @module
  */
-import { freeBytes } from "@holdfast/kernel";
-import type { Storage } from "@holdfast/storage";
+import { type ErrorRecord, freeBytes, fromErrorRecord } from "@holdfast/kernel";
 import { isPassable } from "./record-reader.ts";
 
-/** Of one thread. One task of a restore is less. */
-const FETCHED_BYTES_MAX = 16 * 1024 * 1024;
-/** Of one request: neighbours are asked for together. */
+/** Of one fetch: neighbours are asked for together. */
 const JOINED_BYTES_MAX = 4 * 1024 * 1024;
 /** Fetched for nothing rather than by a request of its own. */
 const GAP_BYTES_MAX = 64 * 1024;
@@ -23,94 +20,121 @@ export interface ObjectPart {
   readonly length: number;
 }
 
-interface Fetch {
-  readonly part: ObjectPart;
-  readonly bytes: Promise<Buffer>;
+export interface Fetch extends ObjectPart {
+  readonly id: number;
 }
 
-/** The reads of one thread, which come one after the other. */
+export type FetchRequest =
+  | { readonly fetch: readonly Fetch[] }
+  /** The thread waits for it. */
+  | { readonly hurry: number }
+  /** Read, or not wanted any more. */
+  | { readonly release: readonly number[] };
+
+/** The memory of `bytes` is the thread's. */
+export type FetchAnswer =
+  | { readonly id: number; readonly bytes: Uint8Array }
+  | { readonly id: number; readonly failure: ErrorRecord };
+
+/** A thread's line to the one that fetches. */
+export interface FetchLine {
+  send(request: FetchRequest): void;
+  /** Waits for the next answer. @throws AppError `ERR_CANCELLED` when none will come. */
+  receive(): FetchAnswer;
+}
+
+interface Expected {
+  readonly fetch: Fetch;
+  answer: FetchAnswer | undefined;
+}
+
 export class ExpectedReads {
-  readonly #storage: Storage;
-  readonly #signal: AbortSignal | undefined;
-  #waiting: ObjectPart[] = [];
-  #fetches: Fetch[] = [];
-  #fetchedBytes = 0;
+  readonly #line: FetchLine;
+  readonly #expected = new Map<number, Expected>();
+  #nextId = 0;
+  /** Given out by the last read as the last of its fetch. */
+  #lastBytes: Uint8Array | undefined;
 
-  constructor(storage: Storage, signal: AbortSignal | undefined) {
-    this.#storage = storage;
-    this.#signal = signal;
+  constructor(line: FetchLine) {
+    this.#line = line;
   }
 
-  /** Begins to fetch these parts in their order, and forgets those that were expected before and never read. */
-  expect(parts: readonly ObjectPart[]): void {
-    for (const fetch of this.#fetches) this.#drop(fetch);
-    this.#fetches = [];
-    this.#waiting = joined(parts);
-    this.#advance();
+  /** Has these parts fetched in their order, after those of earlier calls; disposing forgets what was not read of them. */
+  expect(parts: readonly ObjectPart[]): Disposable {
+    const added = this.#add(joined(parts.filter((part) => this.#find(part) === undefined)));
+    return {
+      [Symbol.dispose]: () => {
+        this.#release(added.filter(({ id }) => this.#expected.has(id)));
+      },
+    };
   }
 
-  /** Copies the part to the start of `into`. @throws as `Storage.get`. */
-  async read(part: ObjectPart, into: Uint8Array): Promise<void> {
-    const fetch = this.#fetches.find((one) => covers(one.part, part)) ?? this.#beginFor(part);
-    if (fetch === undefined) return this.#readAlone(part, into);
-    let bytes: Buffer;
-    try {
-      bytes = await fetch.bytes;
-    } catch (error) {
-      this.#release(fetch);
+  /** Valid until the next call. @throws as `Storage.get`. */
+  read(part: ObjectPart): Buffer {
+    if (this.#lastBytes !== undefined) freeBytes(this.#lastBytes);
+    this.#lastBytes = undefined;
+    return this.#readFrom(this.#find(part) ?? this.#begin(part), part);
+  }
+
+  #readFrom(expected: Expected, part: ObjectPart): Buffer {
+    const { fetch } = expected;
+    const answer = this.#answerTo(expected);
+    if ("failure" in answer) {
+      this.#release([fetch]);
+      const error = fromErrorRecord(answer.failure);
       // One of the joined parts may be damaged where this one is not.
-      if (!isPassable(error) || isSame(fetch.part, part)) throw error;
-      return this.#readAlone(part, into);
+      if (!isPassable(error) || isSame(fetch, part)) throw error;
+      return this.#readFrom(this.#begin(part), part);
     }
-    const start = part.offset - fetch.part.offset;
-    into.set(bytes.subarray(start, start + part.length));
-    if (endOf(part) === endOf(fetch.part)) this.#release(fetch);
+    const { bytes } = answer;
+    if (endOf(part) === endOf(fetch)) {
+      this.#lastBytes = bytes;
+      // Not before the next call, when the bytes have been read.
+      this.#expected.delete(fetch.id);
+      this.#line.send({ release: [fetch.id] });
+    }
+    return Buffer.from(bytes.buffer, bytes.byteOffset + part.offset - fetch.offset, part.length);
+  }
+
+  #answerTo(expected: Expected): FetchAnswer {
+    if (expected.answer === undefined) this.#line.send({ hurry: expected.fetch.id });
+    while (expected.answer === undefined) {
+      const answer = this.#line.receive();
+      const receiver = this.#expected.get(answer.id);
+      if (receiver !== undefined) receiver.answer = answer;
+      else if ("bytes" in answer) freeBytes(answer.bytes);
+    }
+    return expected.answer;
+  }
+
+  #find(part: ObjectPart): Expected | undefined {
+    for (const expected of this.#expected.values()) if (covers(expected.fetch, part)) return expected;
     return undefined;
   }
 
-  async #readAlone({ name, offset, length }: ObjectPart, into: Uint8Array): Promise<void> {
-    const bytes = await this.#storage.get(name, { offset, length }, this.#signal);
-    into.set(bytes);
-    freeBytes(bytes);
+  #begin(part: ObjectPart): Expected {
+    const expected = { fetch: { ...part, id: this.#nextId }, answer: undefined };
+    this.#nextId += 1;
+    this.#expected.set(expected.fetch.id, expected);
+    this.#line.send({ fetch: [expected.fetch] });
+    return expected;
   }
 
-  /** Whoever asks already does not wait for room. */
-  #beginFor(part: ObjectPart): Fetch | undefined {
-    const index = this.#waiting.findIndex((one) => covers(one, part));
-    if (index < 0) return undefined;
-    return this.#waiting.splice(index, 1).map((one) => this.#begin(one))[0];
+  #add(parts: readonly ObjectPart[]): readonly Fetch[] {
+    const fetches = parts.map((part, index) => ({ ...part, id: this.#nextId + index }));
+    this.#nextId += fetches.length;
+    for (const fetch of fetches) this.#expected.set(fetch.id, { fetch, answer: undefined });
+    if (fetches.length > 0) this.#line.send({ fetch: fetches });
+    return fetches;
   }
 
-  #advance(): void {
-    for (;;) {
-      const [next] = this.#waiting;
-      if (next === undefined || this.#fetchedBytes + next.length > FETCHED_BYTES_MAX) return;
-      this.#waiting.shift();
-      this.#begin(next);
+  #release(fetches: readonly Fetch[]): void {
+    for (const { id } of fetches) {
+      const answer = this.#expected.get(id)?.answer;
+      if (answer !== undefined && "bytes" in answer) freeBytes(answer.bytes);
+      this.#expected.delete(id);
     }
-  }
-
-  #begin(part: ObjectPart): Fetch {
-    const { name, offset, length } = part;
-    const fetch: Fetch = { part, bytes: this.#storage.get(name, { offset, length }, this.#signal) };
-    // Told to whoever reads it; nobody may.
-    fetch.bytes.catch(() => undefined);
-    this.#fetches.push(fetch);
-    this.#fetchedBytes += length;
-    return fetch;
-  }
-
-  #release(fetch: Fetch): void {
-    const index = this.#fetches.indexOf(fetch);
-    if (index < 0) return;
-    this.#fetches.splice(index, 1);
-    this.#drop(fetch);
-    this.#advance();
-  }
-
-  #drop({ part, bytes }: Fetch): void {
-    this.#fetchedBytes -= part.length;
-    void bytes.then(freeBytes, () => undefined);
+    if (fetches.length > 0) this.#line.send({ release: fetches.map(({ id }) => id) });
   }
 }
 

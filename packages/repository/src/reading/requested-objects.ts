@@ -1,28 +1,22 @@
 /**
- * Blocking reads through the main thread: a message with the request goes there, and the thread sleeps on a word of shared
- * memory until the answer lies behind it.
+ * Blocking reads through the main thread: messages say there what to fetch, what was fetched is handed over without being
+ * copied, and the thread sleeps on a word of shared memory while it has nothing.
  *
  * @module
  */
-import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { AppError, ERROR_CODES, type ErrorCode, toErrorRecord } from "@holdfast/kernel";
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { AppError, toErrorRecord } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
-import { ExpectedReads, type ObjectPart } from "./expected-reads.ts";
+import { ExpectedReads, type FetchAnswer, type FetchLine, type FetchRequest } from "./expected-reads.ts";
+import { FetchQueue } from "./fetch-queue.ts";
 import type { ObjectSource, SyncObjectReader } from "./sync-objects.ts";
 
-/** One answer; longer reads take several. */
-const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
-const STATE = 0;
-const LENGTH = 1;
-const CLOSED = 2;
-const HEADER_BYTES = 64;
-
-const IDLE = 0;
-const ASKED = 1;
-const ANSWERED = 2;
-const FAILED = 3;
-
-type Message = { readonly read: ObjectPart } | { readonly expect: readonly ObjectPart[] };
+/** Counts the answers. */
+const ANSWERS = 0;
+const CLOSED = 1;
+const WORDS = 2;
+/** Smaller buffers may share their memory with others, and are copied. */
+const HANDED_OVER_BYTES_MIN = 64 * 1024;
 
 /** The main thread's end of one thread's requests. */
 export interface ObjectRequests extends Disposable {
@@ -31,102 +25,74 @@ export interface ObjectRequests extends Disposable {
 
 /** Answers one thread. The storage must be usable until this is disposed; a thread that waits then, or asks later, is told. */
 export function answerRequests(storage: Storage, signal?: AbortSignal): ObjectRequests {
-  const shared = new SharedArrayBuffer(HEADER_BYTES + ANSWER_BYTES_MAX);
-  const words = new Int32Array(shared, 0, 3);
+  const shared = new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT);
+  const words = new Int32Array(shared);
   const { port1, port2 } = new MessageChannel();
-  let closed = false;
-  const room = new Uint8Array(shared, HEADER_BYTES, ANSWER_BYTES_MAX);
-  const reads = new ExpectedReads(storage, signal);
-  const settle = (state: number, length: number): void => {
-    Atomics.store(words, LENGTH, length);
-    Atomics.store(words, STATE, state);
-    Atomics.notify(words, STATE);
+  const wake = (): void => {
+    Atomics.add(words, ANSWERS, 1);
+    Atomics.notify(words, ANSWERS);
   };
-  const fail = (error: unknown): void => {
-    const text = encodeFailure(error);
-    room.set(text);
-    settle(FAILED, text.length);
+  const answer = (message: FetchAnswer, handedOver: readonly ArrayBuffer[]): void => {
+    port1.postMessage(message, [...handedOver]);
+    wake();
   };
-  const answer = async (part: ObjectPart): Promise<void> => {
-    try {
-      await reads.read(part, room);
-      if (!closed) settle(ANSWERED, part.length);
-    } catch (error) {
-      if (!closed) fail(error);
-    }
-  };
-  port1.on("message", (message: Message) => {
-    if ("read" in message) void answer(message.read);
-    else reads.expect(message.expect);
+  const queue = new FetchQueue(storage, signal, {
+    arrived(id, bytes) {
+      const { buffer } = bytes;
+      const whole = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length;
+      answer({ id, bytes }, whole && bytes.length >= HANDED_OVER_BYTES_MIN ? [buffer] : []);
+    },
+    failed(id, error) {
+      answer({ id, failure: toErrorRecord(error) }, []);
+    },
+  });
+  port1.on("message", (request: FetchRequest) => {
+    if ("fetch" in request) queue.add(request.fetch);
+    else if ("hurry" in request) queue.hurry(request.hurry);
+    else queue.release(request.release);
   });
   port1.unref();
   return {
     source: { kind: "requests", shared, port: port2 },
     [Symbol.dispose]() {
-      closed = true;
+      queue.clear();
       port1.close();
-      reads.expect([]);
-      // Who asks looks at this word behind its own: one of the two sees the other.
       Atomics.store(words, CLOSED, 1);
-      if (Atomics.load(words, STATE) === ASKED) fail(closedError());
+      wake();
     },
   };
 }
 
 export function openRequestedObjects(shared: SharedArrayBuffer, port: MessagePort): SyncObjectReader {
-  const words = new Int32Array(shared, 0, 3);
-  const answer = Buffer.from(shared, HEADER_BYTES, ANSWER_BYTES_MAX);
-  const ask = (part: ObjectPart): Buffer => {
-    Atomics.store(words, STATE, ASKED);
-    if (Atomics.load(words, CLOSED) !== 0) throw closedError();
-    port.postMessage({ read: part } satisfies Message);
-    while (Atomics.load(words, STATE) === ASKED) Atomics.wait(words, STATE, ASKED);
-    const bytes = answer.subarray(0, Atomics.load(words, LENGTH));
-    const failed = Atomics.exchange(words, STATE, IDLE) === FAILED;
-    if (failed) throw decodeFailure(bytes, part.name);
-    return bytes;
-  };
-  let joined = Buffer.alloc(0);
+  const line = openLine(new Int32Array(shared), port);
+  const reads = new ExpectedReads(line);
   return {
-    read(name, offset, length) {
-      if (length <= ANSWER_BYTES_MAX) return ask({ name, offset, length });
-      if (joined.length < length) joined = Buffer.allocUnsafeSlow(length);
-      for (let done = 0; done < length; done += ANSWER_BYTES_MAX) {
-        const part = Math.min(ANSWER_BYTES_MAX, length - done);
-        joined.set(ask({ name, offset: offset + done, length: part }), done);
-      }
-      return joined.subarray(0, length);
-    },
-    expect(parts) {
-      port.postMessage({ expect: parts } satisfies Message);
-    },
+    read: (name, offset, length) => reads.read({ name, offset, length }),
+    expect: (parts) => reads.expect(parts),
     close() {
       port.close();
     },
   };
 }
 
+function openLine(words: Int32Array, port: MessagePort): FetchLine {
+  return {
+    send(request) {
+      port.postMessage(request);
+    },
+    receive() {
+      for (;;) {
+        // Looked at before the port: an answer that comes in between changes it, so that nobody sleeps over it.
+        const answers = Atomics.load(words, ANSWERS);
+        if (Atomics.load(words, CLOSED) !== 0) throw closedError();
+        const received: { readonly message: FetchAnswer } | undefined = receiveMessageOnPort(port);
+        if (received !== undefined) return received.message;
+        Atomics.wait(words, ANSWERS, answers);
+      }
+    },
+  };
+}
+
 function closedError(): AppError {
   return new AppError("ERR_CANCELLED", "The storage was closed while it was being read.");
-}
-
-/** Code, message, subject and remedy, with NULs between them. */
-function encodeFailure(error: unknown): Buffer {
-  const { code, message, subject = "", remedy = "" } = toErrorRecord(error);
-  const text = [code, message, subject, remedy].map((part) => part.replaceAll("\0", " ")).join("\0");
-  return Buffer.from(text, "utf8").subarray(0, ANSWER_BYTES_MAX);
-}
-
-function decodeFailure(bytes: Buffer, name: string): AppError {
-  const [code = "", message = `${name} cannot be read.`, subject = "", remedy = ""] = bytes
-    .toString("utf8")
-    .split("\0");
-  return new AppError(isErrorCode(code) ? code : "ERR_STORAGE_FAILED", message, {
-    ...(subject === "" ? {} : { subject }),
-    ...(remedy === "" ? {} : { remedy }),
-  });
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERROR_CODES, code);
 }

@@ -17,6 +17,7 @@ import type { RecordDecoder } from "./record-decoder.ts";
 import { isPassable, missingChunk } from "./record-reader.ts";
 
 const BUNDLE_BYTES_MAX = 16 * 1024 * 1024;
+const NOTHING_EXPECTED: Disposable = { [Symbol.dispose]: () => undefined };
 
 export interface SyncChunkReaderParts {
   readonly index: ChunkIndex;
@@ -44,9 +45,12 @@ export class SyncChunkReader {
     this.#bundleBytesMax = parts.bundleBytesMax ?? BUNDLE_BYTES_MAX;
   }
 
-  /** Says which chunks are going to be read, so that a remote storage may be asked for all of them at once. */
-  expect(ids: Iterable<Buffer>): void {
-    if (this.#objects.expect === undefined) return;
+  /**
+   * Says which chunks are going to be read, so that a remote storage may be asked for all of them at once; to be disposed
+   * when they have been read.
+   */
+  expect(ids: Iterable<Buffer>): Disposable {
+    if (this.#objects.expect === undefined) return NOTHING_EXPECTED;
     const parts: ObjectPart[] = [];
     const seen = new Set<string>();
     for (const id of ids) {
@@ -62,7 +66,7 @@ export class SyncChunkReader {
       }
       parts.push({ name, offset: place.offset, length: place.length });
     }
-    this.#objects.expect(parts);
+    return this.#objects.expect(parts);
   }
 
   /**

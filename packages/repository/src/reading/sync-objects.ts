@@ -11,8 +11,11 @@ export interface SyncObjectReader {
    * read in this place, other errors of the storage.
    */
   read(name: string, offset: number, length: number, objectLength: number): Buffer;
-  /** Says what is going to be read, in this order; missing where that would not help. Replaces what was said before. */
-  expect?(parts: readonly ObjectPart[]): void;
+  /**
+   * Says what is going to be read, in this order and after what was said before; missing where that would not help. To be
+   * disposed when nothing of it will be read any more.
+   */
+  expect?(parts: readonly ObjectPart[]): Disposable;
   close(): void;
 }
 

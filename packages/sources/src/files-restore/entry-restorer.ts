@@ -73,6 +73,11 @@ export class EntryRestorer {
     this.#stop = new Int32Array(setup.stop);
   }
 
+  /** Says that a task is going to be run, after those that were expected before; to be disposed when it was. */
+  expect(task: Task): Disposable {
+    return this.#chunks.expect(task.kind === "entries" ? idsOfSections(task.sections) : idsOfRange(task.ids));
+  }
+
   /** @throws AppError when the restore as a whole cannot go on. */
   run(task: Task): EntriesDone | RangeDone {
     return task.kind === "entries" ? this.#entries(task) : this.#range(task);
@@ -86,7 +91,6 @@ export class EntryRestorer {
 
   #entries(task: EntriesTask): EntriesDone {
     const tally: Tally = { files: 0, skipped: 0, bytes: 0, notices: [], damaged: [], linked: [] };
-    this.#chunks.expect(idsOfSections(task.sections));
     for (const { folder, entry } of readSections(task.sections)) {
       this.#throwIfStopped();
       this.#entry(folder, entry, tally);
@@ -196,7 +200,6 @@ export class EntryRestorer {
     const file = { place, temporaryName: NO_ID, fd: task.fd };
     const ids = Buffer.from(task.ids.buffer, task.ids.byteOffset, task.ids.length);
     let bytes = 0;
-    this.#chunks.expect(idsOfRange(ids));
     try {
       for (let index = 0; index < task.offsets.length; index += 1) {
         this.#throwIfStopped();
@@ -245,7 +248,8 @@ function* idsOfSections(sections: Uint8Array): Generator<Buffer> {
   }
 }
 
-function* idsOfRange(ids: Buffer): Generator<Buffer> {
+function* idsOfRange(posted: Uint8Array): Generator<Buffer> {
+  const ids = Buffer.from(posted.buffer, posted.byteOffset, posted.length);
   for (let start = 0; start < ids.length; start += ID_BYTES) {
     const id = ids.subarray(start, start + ID_BYTES);
     if (!id.equals(NO_ID)) yield id;

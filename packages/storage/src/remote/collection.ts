@@ -7,6 +7,8 @@
  */
 import { createMinorCollection, keepFreedMemory } from "@holdfast/kernel";
 
+/** Of each piece that HTTP brings: what came out of TLS, what the parser made of it, and its place in the result. */
+export const READ_BUFFERS = 3;
 const COLLECT_AFTER_BYTES = 16 * 1024 * 1024;
 
 let note: ((bytes: number) => void) | undefined;

@@ -7,7 +7,7 @@ import { Readable } from "node:stream";
 import { AppError } from "@holdfast/kernel";
 import type { ByteRange } from "../contract.ts";
 import { tooShort } from "../reading.ts";
-import { noteBuffers } from "./collection.ts";
+import { noteBuffers, READ_BUFFERS } from "./collection.ts";
 import { TransportFailure } from "./transport-failure.ts";
 
 /** Larger objects are read in ranges. */
@@ -104,7 +104,7 @@ export function readExactly(body: Readable, length: number): Promise<Buffer> {
       if (chunk.length === length) bytes = Buffer.from(chunk.buffer, chunk.byteOffset, length);
       else (bytes ??= Buffer.allocUnsafeSlow(length)).set(chunk, filled);
       filled += chunk.length;
-      noteBuffers(chunk.length);
+      noteBuffers(READ_BUFFERS * chunk.length);
     });
     body.once("error", reject);
     body.once("close", () => {

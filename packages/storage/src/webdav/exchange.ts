@@ -6,7 +6,7 @@
  */
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import { cancelled, throwIfAborted } from "../cancel.ts";
-import { noteBuffers } from "../remote/collection.ts";
+import { noteBuffers, READ_BUFFERS } from "../remote/collection.ts";
 import type { TransferRate } from "../remote/limits.ts";
 import { badAnswer, errorCode, networkFailure, timeoutFailure } from "./failures.ts";
 import type { ConnectionPool } from "./connect.ts";
@@ -45,10 +45,11 @@ export interface HttpRequest {
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Leaving it early closes the connection. */
-  readonly body: AsyncIterable<Buffer>;
+  /** Gives `take` one piece of the body after the other. When it returns false or throws, the connection is closed. */
+  readonly each: (take: Take) => Promise<void>;
 }
 
+type Take = (piece: Buffer) => boolean;
 type Consume<T> = (answer: HttpAnswer) => Promise<T> | T;
 
 /**
@@ -122,7 +123,7 @@ class Transfer {
       return await consume({
         status: answer.statusCode ?? 0,
         headers: answer.headers,
-        body: this.#watched(answer),
+        each: (take) => this.#each(answer, take),
       });
     } finally {
       await this.#drop(answer);
@@ -212,15 +213,50 @@ class Transfer {
     });
   }
 
-  async *#watched(answer: IncomingMessage): AsyncGenerator<Buffer, void, void> {
-    // Without an encoding set, the chunks are buffers.
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      this.#progress();
-      noteBuffers(chunk.length);
-      await this.#rate?.down.take(chunk.length, this.#signal);
-      yield chunk;
+  async #each(answer: IncomingMessage, take: Take): Promise<void> {
+    const pace = this.#rate?.down;
+    if (pace === undefined) {
+      await this.#listen(answer, take);
+      return;
     }
-    if (!answer.complete) throw networkFailure(new Error("cut"), this.#location);
+    // Without an encoding set, the pieces are buffers.
+    for await (const piece of answer as AsyncIterable<Buffer>) {
+      this.#noteArrived(piece);
+      await pace.take(piece.length, this.#signal);
+      if (!take(piece)) return;
+    }
+    if (!answer.complete) throw this.#cut();
+  }
+
+  /** Iterating would stop and start the socket so often that it takes twice as long. */
+  async #listen(answer: IncomingMessage, take: Take): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    answer.on("data", (piece: Buffer) => {
+      this.#noteArrived(piece);
+      try {
+        if (take(piece)) return;
+        resolve(undefined);
+      } catch (error) {
+        reject(error);
+      }
+      answer.destroy();
+    });
+    answer.once("error", reject);
+    answer.once("close", () => {
+      if (answer.complete) resolve(undefined);
+      else reject(this.#cut());
+    });
+    if (answer.destroyed) reject(this.#cut());
+    await promise;
+  }
+
+  #noteArrived(piece: Buffer): void {
+    this.#progress();
+    noteBuffers(READ_BUFFERS * piece.length);
+  }
+
+  #cut(): Error {
+    return networkFailure(new Error("cut"), this.#location);
   }
 
   /** Reads what was left of the answer, so that its connection can be used again; closes it when that is too long. */
@@ -228,10 +264,10 @@ class Transfer {
     if (answer.destroyed || answer.readableEnded) return;
     let length = 0;
     try {
-      for await (const chunk of this.#watched(answer)) {
-        length += chunk.length;
-        if (length > REST_LENGTH_MAX) break;
-      }
+      await this.#each(answer, (piece) => {
+        length += piece.length;
+        return length <= REST_LENGTH_MAX;
+      });
     } catch {
       // Nobody waits for these bytes.
     }
@@ -245,18 +281,19 @@ function unshared(bytes: Uint8Array): Uint8Array {
 
 /** The whole body, at most `lengthMax` bytes of it. */
 export async function readBody(
-  { body, headers }: HttpAnswer,
+  { each, headers }: HttpAnswer,
   lengthMax: number,
   location: string,
 ): Promise<Buffer> {
   if (Number(headers["content-length"] ?? 0) > lengthMax) throw tooLong(location, lengthMax);
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
+  await each((piece) => {
+    length += piece.length;
     if (length > lengthMax) throw tooLong(location, lengthMax);
-    chunks.push(chunk);
-  }
+    chunks.push(piece);
+    return true;
+  });
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, length);
 }
 

@@ -102,12 +102,12 @@ async function readFromStart(source: Source, range: ByteRange, answer: HttpAnswe
 async function fill(answer: HttpAnswer, skip: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
   let position = -skip;
-  for await (const chunk of answer.body) {
-    const from = Math.min(chunk.length, Math.max(0, -position));
-    if (position + from >= 0 && position < length) chunk.copy(bytes, position + from, from);
-    position += chunk.length;
-    if (position > length) break;
-  }
+  await answer.each((piece) => {
+    const from = Math.min(piece.length, Math.max(0, -position));
+    if (position + from >= 0 && position < length) piece.copy(bytes, position + from, from);
+    position += piece.length;
+    return position <= length;
+  });
   return bytes.subarray(0, Math.max(0, position));
 }
 
