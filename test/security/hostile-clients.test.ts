@@ -66,8 +66,8 @@ function post(path: string, body: string): string {
 const deep = (depth: number): string => `${"[".repeat(depth)}${"]".repeat(depth)}`;
 const SIGN_IN = "/api/v1/session";
 
-/** Each is answered with a status of 400 to 499, or cut. */
-const REQUESTS: readonly (readonly [string, string])[] = [
+/** Each is answered with this status, or one of 400 to 499, or cut. */
+const REQUESTS: readonly (readonly [name: string, request: string, status?: number])[] = [
   ["no HTTP", "\u0016\u0003\u0001garbage\r\n\r\n"],
   ["a line that never ends", `GET /${"x".repeat(200_000)}`],
   ["a header of 1 MiB", head("GET /healthz HTTP/1.1", `X-Big: ${"x".repeat(MEBIBYTE)}`)],
@@ -79,6 +79,12 @@ const REQUESTS: readonly (readonly [string, string])[] = [
   [
     "a body that claims to be larger",
     head(`POST ${SIGN_IN} HTTP/1.1`, JSON_TYPE, "Content-Length: 99999999999"),
+    413,
+  ],
+  [
+    "a body that claims to be above the limit",
+    head(`POST ${SIGN_IN} HTTP/1.1`, JSON_TYPE, `Content-Length: ${String(2 * MEBIBYTE)}`),
+    413,
   ],
   [
     "two lengths",
@@ -128,7 +134,7 @@ suite("a service that anybody can reach", {
     const scene = await startScene(context, ["--no-worker"]);
     const url = new URL(scene.url);
     const bounded = boundedMemory(scene.servicePid());
-    for (const [name, request] of REQUESTS) {
+    for (const [name, request, status] of REQUESTS) {
       // oxlint-disable-next-line no-await-in-loop -- so that the one that does harm is known
       const answer = await exchange(url, request);
       assert(answer === "" || /^HTTP\/1\.1 4\d\d /u.test(answer), `${name}: ${answer.slice(0, 400)}`);
@@ -136,6 +142,8 @@ suite("a service that anybody can reach", {
         !/root:x:|"workspaces"|\bat .+\.ts:\d/u.test(answer),
         `${name} shows a file: ${answer.slice(0, 400)}`,
       );
+      // Before anything of it was read.
+      if (status !== undefined) assert.match(answer, new RegExp(`^HTTP/1\\.1 ${String(status)} `, "u"), name);
       await goesOn(scene);
       bounded(name);
     }

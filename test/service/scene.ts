@@ -17,7 +17,7 @@ export interface Scene {
   readonly api: ApiClient;
   /** Enrols a device of this name and starts its agent; returns the device's id. */
   readonly addAgent: (name: string) => Promise<string>;
-  /** Waits for the end of a task and returns it. Default: for a minute at most. */
+  /** Waits for the end of a task and returns it. Default: for three minutes at most. */
   readonly ended: (task: unknown, patienceMs?: number) => Promise<Readonly<Record<string, unknown>>>;
   /** Ends the service as a power cut does, or a kill. */
   readonly killService: () => Promise<void>;
@@ -42,7 +42,7 @@ export interface Running {
   readonly complaints: () => string;
 }
 
-const TASK_TIMEOUT_MS = 60_000;
+const TASK_TIMEOUT_MS = 180_000;
 const LOOK_MS = 100;
 
 /** How agents reach the service, where it is not by its own address. */

@@ -122,7 +122,8 @@ export interface ScriptedAgent {
   readonly close: () => Promise<void>;
 }
 
-const WAIT_MS = 10_000;
+/** Long: it ends a wait for what never comes, on a machine that is busy too. */
+const WAIT_MS = 60_000;
 
 export function dial(
   port: number,

@@ -248,6 +248,11 @@ forEachDatabase("the channel of a device", (open) => {
     assert.deepEqual((await agent.next("beat")).leases, []);
     assert.equal(await refusal(agent, run), "ERR_LEASE_REFUSED");
     assert.equal(await leasesGiven(service), 1);
+    const second = await beginRun(service, identity, agent);
+    await given(agent, second);
+    service.clock.move(LEASE_MS + 1);
+    agent.send({ type: "beat" });
+    assert.deepEqual((await agent.next("beat")).leases, []);
     assert.deepEqual(service.failures, []);
   });
 });
