@@ -38,14 +38,17 @@ export function openSqlite(path: string): Database {
     },
     [Symbol.asyncDispose]: async () => {
       emitter.removeAllListeners();
-      await log?.close();
+      await log?.stopCheckpoints();
       await db.destroy();
+      // What was still written may wait for it.
+      await log?.close();
     },
   };
 }
 
 interface Log extends Durability {
   readonly settled: () => Promise<void>;
+  readonly stopCheckpoints: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -67,10 +70,8 @@ function createLog(path: string, db: () => Db): Log {
       checkpoints.later();
       return sync.written();
     },
-    close: async () => {
-      await checkpoints.close();
-      await sync.close();
-    },
+    stopCheckpoints: checkpoints.close,
+    close: sync.close,
   };
 }
 
