@@ -29,7 +29,7 @@ import {
 import { backupFiles, createSelection } from "@holdfast/sources";
 import { openLocalStorage } from "@holdfast/storage";
 import { check, listCopies, openRepository as openAgain } from "../test/reader/repository.ts";
-import { listing } from "../test/reader/restore.ts";
+import { listing } from "../test/reader/main.ts";
 import { shortened } from "../test/known-answers/known-answer.ts";
 import { settle, writeSampleTree } from "../test/sample-tree.ts";
 

@@ -9,7 +9,7 @@ import { suite, test } from "node:test";
 import { suiteFor } from "@holdfast/crypto";
 import { isAppError } from "@holdfast/kernel";
 import { clean } from "@holdfast/repository";
-import { contentOf, entriesOf, listCopies, openRepository, readChunk } from "../reader/repository.ts";
+import { entriesOf, listCopies, openRepository, piecesOf, readChunk } from "../reader/repository.ts";
 import { KINDS } from "./damage-suite.ts";
 import { RepositoryInHand } from "./repository-in-hand.ts";
 import { KIT, KIT_SEED, namesIn, openAs, type Sample, sampleOf } from "./sample.ts";
@@ -67,7 +67,8 @@ function readEverything(folder: string, sample: Sample): void {
   const copies = listCopies(reader);
   assert.deepEqual(copies.map(({ id }) => id).toSorted(), Object.values(sample.copies).toSorted());
   for (const copy of copies) {
-    for (const entry of entriesOf(reader, copy)) for (const piece of contentOf(reader, entry)) void piece;
+    for (const { content } of entriesOf(reader, copy))
+      for (const piece of piecesOf(reader, content)) void piece;
   }
 }
 

@@ -5,19 +5,26 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import type { Copy } from "../reader/copies.ts";
 import { openGcm } from "../reader/keys.ts";
 import { type Pack, recordsOf } from "../reader/packs.ts";
+import { type ListedEntry, listing } from "../reader/main.ts";
 import {
+  type Copy,
+  cursorOf,
   entriesOf,
   listCopies,
   openRepository,
-  pathOf,
-  readChunk,
   type Repository,
 } from "../reader/repository.ts";
-import { type ListedEntry, listing } from "../reader/restore.ts";
-import { type Entry, readList, readNode, readPage, TYPES } from "../reader/tree.ts";
+import {
+  type Entry,
+  type Part as Content,
+  pathOf,
+  readList,
+  readNode,
+  readPage,
+  TYPES,
+} from "../reader/tree.ts";
 
 /** Where a record lies in its pack, and what is in it. */
 export interface RecordLayout {
@@ -144,14 +151,13 @@ export class Model {
   }
 
   #part(id: Buffer, type: number, first: Buffer): Part {
-    const subject = `record ${id.toString("hex")}`;
-    const plaintext = readChunk(this.repository, id, [type]);
+    const plaintext = cursorOf(this.repository, id, type);
     const hex = id.toString("hex");
     if (type === TYPES.page) {
-      const entries = readPage(plaintext, subject).map((entry) => this.#entry(entry));
+      const entries = readPage(plaintext).map((entry) => this.#entry(entry));
       return { id: hex, first, children: [], entries };
     }
-    const { level, children } = readNode(plaintext, subject);
+    const { level, children } = readNode(plaintext);
     const lower = children.map((child) =>
       this.#part(child.id, level === 1 ? TYPES.page : TYPES.node, pathOf(child)),
     );
@@ -159,24 +165,24 @@ export class Model {
   }
 
   #entry(entry: Entry): NeededEntry {
-    const { content } = entry;
-    const path = pathOf(entry);
-    if (content?.form === "segments") return { path, entry, needs: idsOf(content.segments) };
-    return { path, entry, needs: content?.form === "list" ? this.#idsOfList(content.id) : [] };
+    return { path: pathOf(entry), entry, needs: this.#idsOf(entry.content) };
   }
 
-  #idsOfList(id: Buffer): string[] {
-    const list = readList(readChunk(this.repository, id, [TYPES.list]), "list");
-    const lower = list.children.flatMap((child) => this.#idsOfList(child.id));
-    return [id.toString("hex"), ...idsOf(list.segments), ...lower];
+  /** Of the chunks and lists of some content. */
+  #idsOf(content: readonly Content[]): string[] {
+    return content.flatMap((part) => {
+      if (part.kind === "data") return [part.id.toString("hex")];
+      if (part.kind !== "list") return [];
+      const list = readList(cursorOf(this.repository, part.id, TYPES.list));
+      return [part.id.toString("hex"), ...this.#idsOf(list.parts)];
+    });
   }
 
   #layoutOf(pack: Pack): PackLayout {
     const name = `packs/${pack.name.slice(0, 2)}/${pack.name}`;
-    const records = recordsOf(pack.places).map(([first, ...others]): RecordLayout => {
-      const { recordOffset: offset, recordLength: length, type } = first;
+    const records = recordsOf(pack.places).map(({ offset, length, type, members }): RecordLayout => {
       const header = this.#headerAt(pack, offset);
-      const ids = [first, ...others].map(({ id }) => id.toString("hex"));
+      const ids = members.map(({ id }) => id.toString("hex"));
       return { pack: name, offset, length, type, header, refsLength: header.readUInt32LE(12), ids };
     });
     const last = records.at(-1);
@@ -203,8 +209,4 @@ export class Model {
 
 function below(part: Part): NeededEntry[] {
   return [...part.entries, ...part.children.flatMap(below)];
-}
-
-function idsOf(segments: readonly { readonly kind: string; readonly id?: Buffer }[]): string[] {
-  return segments.flatMap(({ id }) => (id === undefined ? [] : [id.toString("hex")]));
 }

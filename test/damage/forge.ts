@@ -4,9 +4,9 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { ascii, u32, u64 } from "../reader/keys.ts";
+import { u32, u64 } from "../reader/bytes.ts";
 import { type Space, writeIndex, writePack } from "../reader/sample/objects.ts";
-import { kemSeal, sealGcm } from "../reader/sample/seal.ts";
+import { ascii, kemSeal, sealGcm } from "../reader/sample/seal.ts";
 import type { PackLayout, RecordLayout } from "./copy-model.ts";
 import type { RepositoryInHand } from "./repository-in-hand.ts";
 

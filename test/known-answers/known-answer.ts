@@ -8,7 +8,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { parseRecoveryKey } from "@holdfast/crypto";
 import type { SlotKey } from "@holdfast/repository";
-import type { ListedEntry } from "../reader/restore.ts";
+import type { ListedEntry } from "../reader/main.ts";
 
 /** The fields of a copy that the second reader gives, and its entries. */
 export interface ExpectedCopy {

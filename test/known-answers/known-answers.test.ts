@@ -25,7 +25,7 @@ import { fixturePorts } from "@holdfast/repository/fixture-writer";
 import { restoreFiles } from "@holdfast/sources";
 import { openLocalStorage } from "@holdfast/storage";
 import { check, listCopies as listAgain, openRepository as openAgain } from "../reader/repository.ts";
-import { type ListedEntry, listing, restoreTo } from "../reader/restore.ts";
+import { type ListedEntry, listing, restoreTo } from "../reader/main.ts";
 import { type ExpectedCopy, keysOf, type KnownAnswer, readKnownAnswers, shortened } from "./known-answer.ts";
 
 const isRoot = process.getuid?.() === 0;

@@ -1,261 +1,227 @@
 /**
- * Keys, sealed boxes, slots, config, suites and session envelopes: docs/format.md section 3.
+ * Keys, sealed boxes, X-Wing, slots, config, suites, session envelopes: docs/format.md section 3.
  *
  * @module
  */
-import { argon2Sync, createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
-import { checkChecksum, Cursor, FormatError, KINDS, readHead, sha256, utf8 } from "./object.ts";
-import { CIPHERTEXT_LENGTH, decapsulateXWing, expandSeed, type PrivateKey } from "./x-wing.ts";
+import * as crypto from "node:crypto";
+import { concat, Cursor, must, refuse, repositoryOf, sha256, u32, u64 } from "./bytes.ts";
 
-export const ENVELOPE_LENGTH = 1248;
-const BOX_OVERHEAD = 80;
-const LABEL_LENGTH_MAX = 200;
+export function hmac(key: Buffer, ...parts: readonly (Buffer | string)[]): Buffer {
+  return crypto
+    .createHmac("sha256", key)
+    .update(concat(...parts))
+    .digest();
+}
 
-export const ascii = (text: string): Buffer => Buffer.from(text, "latin1");
-export function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
-}
-export function u64(value: bigint): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(value);
-  return bytes;
-}
-export function hmac(key: Buffer, ...parts: readonly Buffer[]): Buffer {
-  return createHmac("sha256", key).update(Buffer.concat(parts)).digest();
-}
-/** HKDF-SHA-256 (RFC 5869). Written out, for Node.js allows `info` only 1024 bytes and the context of a copy has more. */
+/** RFC 5869. Written out, for Node.js allows `info` only 1024 bytes, and contexts can be longer (section 3.1). */
 export function hkdf(key: Buffer, salt: Buffer, info: Buffer | string, length: number): Buffer {
   const extracted = hmac(salt, key);
-  const expanded: Buffer[] = [];
-  for (let round = 1; (round - 1) * 32 < length; round += 1) {
-    const before = expanded.at(-1) ?? Buffer.alloc(0);
-    expanded.push(
-      hmac(extracted, before, typeof info === "string" ? ascii(info) : info, Buffer.from([round])),
-    );
+  let [block, all] = [concat(), concat()];
+  for (let round = 1; all.length < length; round += 1) {
+    block = hmac(extracted, block, info, Buffer.from([round]));
+    all = concat(all, block);
   }
-  return Buffer.concat(expanded).subarray(0, length);
+  return all.subarray(0, length);
 }
 
-/** AES-GCM with a tag of 16 bytes behind the ciphertext; the AES key's length decides which AES. */
+/** AES-GCM with its tag of 16 bytes at the end. */
 export function openGcm(key: Buffer, nonce: Buffer, aad: Buffer, sealed: Buffer, subject: string): Buffer {
-  if (sealed.length < 16) throw new FormatError(subject, "shorter than its tag");
+  must(sealed.length >= 16, `${subject}: shorter than its tag`);
   const name = key.length === 16 ? "aes-128-gcm" : key.length === 24 ? "aes-192-gcm" : "aes-256-gcm";
-  const decipher = createDecipheriv(name, key, nonce, { authTagLength: 16 });
+  const decipher = crypto.createDecipheriv(name, key, nonce, { authTagLength: 16 });
   decipher.setAAD(aad).setAuthTag(sealed.subarray(-16));
   const plaintext = decipher.update(sealed.subarray(0, -16));
   try {
-    return Buffer.concat([plaintext, decipher.final()]);
+    decipher.final();
   } catch {
-    throw new FormatError(subject, "damaged: the tag differs");
+    refuse(`${subject}: damaged, the tag differs`);
   }
-}
-
-/** Opens a sealed box (section 3.1). Undefined means *wrong key*; a damaged box is an error. */
-export function tryBox(key: Buffer, context: Buffer, box: Buffer, subject: string): Buffer | undefined {
-  if (box.length < BOX_OVERHEAD) throw new FormatError(subject, "box too short");
-  const info = Buffer.concat([ascii("holdfast/1/box"), u32(context.length), context]);
-  const derived = hkdf(key, box.subarray(0, 32), info, 64);
-  if (!timingSafeEqual(derived.subarray(32), box.subarray(32, 64))) return undefined;
-  return openGcm(derived.subarray(0, 32), Buffer.alloc(12), context, box.subarray(64), subject);
-}
-
-export function openBox(key: Buffer, context: Buffer, box: Buffer, subject: string): Buffer {
-  const plaintext = tryBox(key, context, box, subject);
-  if (plaintext === undefined) throw new FormatError(subject, "sealed with another key");
   return plaintext;
 }
 
-/** Opens what was sealed to a public key (section 3.2). */
-export function openKemSeal(key: PrivateKey, context: Buffer, sealed: Buffer, subject: string): Buffer {
-  const secret = decapsulateXWing(key, sealed.subarray(0, CIPHERTEXT_LENGTH));
-  return openBox(secret, context, sealed.subarray(CIPHERTEXT_LENGTH), subject);
-}
+// The keys of the table in section 3
 
-// Config (section 3.4)
+export type Keys = ReturnType<typeof deriveKeys>;
 
-export interface Config {
-  readonly repository: Buffer;
-  readonly suite: Suite;
-  readonly createdMs: number;
-  readonly chunkSizes: readonly [min: number, average: number, max: number];
-  readonly publicKey: Buffer;
-  readonly authenticated: Buffer;
-  readonly mac: Buffer;
-}
+export const publicRoot = (repository: Buffer): Buffer =>
+  sha256(concat("holdfast/1/unencrypted", repository));
 
-export function readConfig(bytes: Buffer): Config {
-  const before = checkChecksum(bytes, "config");
-  const cursor = new Cursor(before, "config");
-  const repository = readHead(cursor, KINDS.config);
-  const suite = suiteOf(cursor.u8(), "config");
-  if (cursor.u8() !== 1) cursor.refuse("unknown KEM");
-  cursor.zero(2);
-  const createdMs = cursor.u64Number();
-  const chunkSizes = [cursor.u32(), cursor.u32(), cursor.u32()] as const;
-  const publicKey = cursor.take(1216);
-  const authenticated = before.subarray(0, cursor.at);
-  const mac = cursor.take(32);
-  cursor.end();
-  return { repository, suite, createdMs, chunkSizes, publicKey, authenticated, mac };
-}
-
-// The root secret and what is derived from it (section 3)
-
-export interface Keys {
-  readonly repository: Buffer;
-  readonly id: Buffer;
-  readonly table: Buffer;
-  readonly privateKey: PrivateKey;
-  readonly encrypted: boolean;
-}
-
-/** Derives all keys and checks the config with them: its MAC, and that its public key is the one grown from the root secret. */
-export function deriveKeys(root: Buffer, config: Config): Keys {
-  const { repository } = config;
+/** Derives all keys and checks the config with them. */
+export function deriveKeys(root: Buffer, config: ReturnType<typeof readConfig>) {
+  const { repository, suite, publicKey, authenticated, mac } = config;
   const derive = (name: string): Buffer => hkdf(root, repository, `holdfast/1/${name}`, 32);
   const table = derive("table");
   const configKey = hkdf(table, repository, "holdfast/1/config", 32);
-  if (!timingSafeEqual(hmac(configKey, config.authenticated), config.mac)) {
-    throw new FormatError("config", "the MAC differs");
-  }
+  must(crypto.timingSafeEqual(hmac(configKey, authenticated), mac), "config: the MAC differs");
   const privateKey = expandSeed(derive("kem"));
-  if (!privateKey.publicKey.equals(config.publicKey))
-    throw new FormatError("config", "the public key differs");
-  return { repository, id: derive("id"), table, privateKey, encrypted: config.suite.name !== "none" };
+  must(privateKey.publicKey.equals(publicKey), "config: the public key differs");
+  return { repository, id: derive("id"), table, privateKey, encrypted: suite.name !== "none" };
 }
 
-export function publicRoot(repository: Buffer): Buffer {
-  return sha256(Buffer.concat([ascii("holdfast/1/unencrypted"), repository]));
+// Section 3.1: sealed box
+
+/** Undefined means *wrong key*; a damaged box is an error. */
+export function tryBox(key: Buffer, context: Buffer, box: Buffer, subject: string): Cursor | undefined {
+  must(box.length >= 80, `${subject}: box too short`);
+  const info = concat("holdfast/1/box", u32(context.length), context);
+  const derived = hkdf(key, box.subarray(0, 32), info, 64);
+  if (!crypto.timingSafeEqual(derived.subarray(32), box.subarray(32, 64))) return undefined;
+  const plaintext = openGcm(derived.subarray(0, 32), Buffer.alloc(12), context, box.subarray(64), subject);
+  return new Cursor(plaintext, `${subject}, box`);
 }
 
-// Slots (section 3.3)
-
-export interface Slot {
-  readonly subject: string;
-  readonly front: Buffer;
-  readonly opener:
-    | { readonly kind: "passphrase"; readonly derive: (passphrase: Buffer) => Buffer }
-    | { readonly kind: "recovery"; readonly publicKeyHash: Buffer };
-  readonly rootBox: Buffer;
-  readonly labelBox: Buffer;
+export function openBox(key: Buffer, context: Buffer, box: Buffer, subject: string): Cursor {
+  return tryBox(key, context, box, subject) ?? refuse(`${subject}: sealed with another key`);
 }
 
-function readPassphraseOpener(cursor: Cursor): Slot["opener"] {
-  const [nonce, memory, passes, parallelism] = [cursor.take(16), cursor.u32(), cursor.u32(), cursor.u32()];
-  const fits = (value: number, min: number, max: number): boolean => value >= min && value <= max;
-  if (!fits(memory, 8 * 1024, 4 * 1024 * 1024) || !fits(passes, 1, 64) || !fits(parallelism, 1, 64)) {
-    cursor.refuse("Argon2id parameters out of bounds");
-  }
-  const derive = (message: Buffer): Buffer =>
-    argon2Sync("argon2id", { message, nonce, memory, passes, parallelism, tagLength: 32 });
-  return { kind: "passphrase", derive };
+// Section 3.2: X-Wing (draft-connolly-cfrg-xwing-kem, from version 06 on) and sealing to a public key
+
+type PrivateKey = ReturnType<typeof expandSeed>;
+
+export function expandSeed(seed: Buffer) {
+  const expanded = crypto.createHash("shake256", { outputLength: 96 }).update(seed).digest();
+  const [ml, x] = [expanded.subarray(0, 64), expanded.subarray(64)];
+  const mlKem = crypto.createPrivateKey({ key: ml, format: "raw-seed", asymmetricKeyType: "ml-kem-768" });
+  const x25519 = crypto.createPrivateKey({ key: x, format: "raw-private", asymmetricKeyType: "x25519" });
+  const x25519Public = crypto.createPublicKey(x25519).export({ format: "raw-public" });
+  const mlKemPublic = crypto.createPublicKey(mlKem).export({ format: "raw-public" });
+  return { mlKem, x25519, x25519Public, publicKey: concat(mlKemPublic, x25519Public) };
 }
 
-export function readSlot(bytes: Buffer, subject: string, repository: Buffer): Slot {
-  const cursor = new Cursor(bytes, subject);
-  readHead(cursor, KINDS.slots, repository);
-  const kind = cursor.u8();
-  cursor.zero(3);
-  cursor.u64Number();
-  if (kind !== 1 && kind !== 2) cursor.refuse("unknown kind of slot");
-  const opener: Slot["opener"] =
-    kind === 1 ? readPassphraseOpener(cursor) : { kind: "recovery", publicKeyHash: cursor.take(32) };
-  const front = bytes.subarray(0, cursor.at);
-  const rootBox = cursor.take(cursor.u16());
-  const labelBox = cursor.take(cursor.u16());
-  cursor.end();
-  return { subject, front, opener, rootBox, labelBox };
+export function combine(mlKem: Buffer, x25519: Buffer, ciphertext: Buffer, publicKey: Buffer): Buffer {
+  return crypto.hash("sha3-256", concat(mlKem, x25519, ciphertext, publicKey, "\\.//^\\"), "buffer");
 }
 
-function normalisePassphrase(bytes: Buffer): Buffer {
-  try {
-    return Buffer.from(utf8(bytes, "passphrase").normalize("NFC"), "utf8");
-  } catch {
-    return bytes;
-  }
+export function decapsulateXWing(key: PrivateKey, ciphertext: Buffer): Buffer {
+  const toX25519 = ciphertext.subarray(1088);
+  const asymmetricKeyType = "x25519";
+  const publicKey = crypto.createPublicKey({ key: toX25519, format: "raw-public", asymmetricKeyType });
+  const fromX25519 = crypto.diffieHellman({ privateKey: key.x25519, publicKey });
+  const fromMlKem = crypto.decapsulate(key.mlKem, ciphertext.subarray(0, 1088));
+  return combine(fromMlKem, fromX25519, toX25519, key.x25519Public);
 }
 
-/**
- * Tries a secret on a slot: on a passphrase slot as a passphrase, on a recovery slot as the seed of the kit's X-Wing
- * key pair. Returns undefined if the slot is not for this secret.
- */
-export function openSlot(slot: Slot, secret: Buffer): Buffer | undefined {
-  const { opener, front, rootBox, subject } = slot;
-  let root: Buffer | undefined;
-  if (opener.kind === "passphrase") {
-    root = tryBox(opener.derive(normalisePassphrase(secret)), front, rootBox, subject);
-  } else if (secret.length === 32) {
+export function openKemSeal(key: PrivateKey, context: Buffer, sealed: Buffer, subject: string): Cursor {
+  must(sealed.length >= 1120, `${subject}: shorter than an X-Wing ciphertext`);
+  const secret = decapsulateXWing(key, sealed.subarray(0, 1120));
+  return openBox(secret, context, sealed.subarray(1120), subject);
+}
+
+/** The 32 bytes of a key, and nothing behind them. */
+function wholeKey(opened: Cursor): Buffer {
+  const key = opened.take(32);
+  opened.end();
+  return key;
+}
+
+// Section 3.3: slots
+
+export type Slot = ReturnType<typeof readSlot>;
+
+export function readSlot(slot: Cursor) {
+  const kind = slot.u8();
+  slot.zero(3);
+  slot.u64Number();
+  slot.must(kind === 1 || kind === 2, "unknown kind of slot");
+  const keyOf = kind === 1 ? readArgon2id(slot) : undefined;
+  const kitHash = kind === 2 ? slot.take(32) : undefined;
+  const [front, { subject }] = [slot.front(), slot];
+  const [rootBox, labelBox] = [slot.take(slot.u16()), slot.take(slot.u16())];
+  slot.end();
+  /** Tries a passphrase, or the private seed of a recovery kit; undefined if the slot is not for it. */
+  const open = (secret: Buffer): Buffer | undefined => {
+    if (keyOf !== undefined) {
+      const opened = tryBox(keyOf(secret), front, rootBox, subject);
+      return opened && wholeKey(opened);
+    }
     const kit = expandSeed(secret);
-    if (!sha256(kit.publicKey).equals(opener.publicKeyHash)) return undefined;
-    root = openKemSeal(kit, front, rootBox, subject);
-  }
-  if (root !== undefined && root.length !== 32)
-    throw new FormatError(subject, "the root secret has a wrong length");
-  return root;
+    const isFor = secret.length === 32 && sha256(kit.publicKey).equals(kitHash ?? concat());
+    return isFor ? wholeKey(openKemSeal(kit, front, rootBox, subject)) : undefined;
+  };
+  const checkLabel = (tableKey: Buffer): void => {
+    const label = openBox(tableKey, concat("holdfast/1/label", front), labelBox, subject);
+    label.must(label.left() <= 200, "label too long");
+    label.utf8(label.rest());
+  };
+  return { open, checkLabel };
 }
 
-export function readLabel(slot: Slot, tableKey: Buffer): string {
-  const context = Buffer.concat([ascii("holdfast/1/label"), slot.front]);
-  const label = openBox(tableKey, context, slot.labelBox, slot.subject);
-  if (label.length > LABEL_LENGTH_MAX) throw new FormatError(slot.subject, "label too long");
-  return utf8(label, slot.subject);
+function readArgon2id(slot: Cursor): (passphrase: Buffer) => Buffer {
+  const [nonce, memory, passes, parallelism] = [slot.take(16), slot.u32(), slot.u32(), slot.u32()];
+  slot.must(memory >= 2 ** 13 && memory <= 2 ** 22, "Argon2id memory out of bounds");
+  slot.must(passes >= 1 && passes <= 64 && parallelism >= 1 && parallelism <= 64, "passes or lanes");
+  return (passphrase) => {
+    const text = passphrase.toString("utf8");
+    const isText = Buffer.from(text).equals(passphrase);
+    const message = isText ? Buffer.from(text.normalize("NFC")) : passphrase;
+    return crypto.argon2Sync("argon2id", { message, nonce, memory, passes, parallelism, tagLength: 32 });
+  };
 }
 
-// Suites (section 3.5) and session envelopes (section 3.6)
+// Section 3.4: config
 
-export interface Suite {
-  readonly name: string;
-  readonly keyLength: number;
+export function readConfig(config: Cursor) {
+  const suite = suiteOf(config.u8(), config.subject);
+  config.must(config.u8() === 1, "unknown KEM");
+  config.zero(2);
+  // When it was created, and the sizes of chunks: a reader needs neither.
+  config.take(8 + 3 * 4);
+  const publicKey = config.take(1216);
+  const [authenticated, mac] = [config.front(), config.take(32)];
+  config.end();
+  return { repository: repositoryOf(config), suite, publicKey, authenticated, mac };
 }
+
+// Section 3.5: suites
+
+const LENGTHS = [16, 24, 32];
+const SUITES = [
+  { name: "none", keyLength: 0 },
+  ...LENGTHS.map((keyLength) => ({ name: `aes-${keyLength * 8}-gcm`, keyLength })),
+  ...LENGTHS.map((keyLength) => ({ name: `aes-${keyLength * 8}-cbc-hmac-sha-256`, keyLength })),
+];
+export type Suite = (typeof SUITES)[number];
 
 export function suiteOf(number: number, subject: string): Suite {
-  if (number === 0) return { name: "none", keyLength: 0 };
-  const keyLength = [16, 24, 32][(number - 1) % 3];
-  if (number > 6 || keyLength === undefined) throw new FormatError(subject, `unknown suite ${number}`);
-  return { name: `aes-${keyLength * 8}-${number <= 3 ? "gcm" : "cbc-hmac-sha-256"}`, keyLength };
+  return SUITES[number] ?? refuse(`${subject}: unknown suite ${number}`);
 }
 
-/** Opens a session envelope; returns the session key D. */
-export function openEnvelope(keys: Keys, envelope: Buffer, subject: string): Buffer {
-  const session = envelope.subarray(0, 16);
-  const context = Buffer.concat([ascii("holdfast/1/session"), keys.repository, session]);
-  const sessionKey = openKemSeal(keys.privateKey, context, envelope.subarray(16), subject);
-  if (sessionKey.length !== 32) throw new FormatError(subject, "the session key has a wrong length");
-  return sessionKey;
-}
-
-export interface FramePlace {
+interface FramePlace {
   readonly counter: bigint;
   readonly frame: number;
   readonly aad: Buffer;
 }
 
-/** Opens one frame of a record; returns its plaintext, which may still be compressed. */
+/** Opens one frame of a record; its plaintext may still be compressed. */
 export function openFrame(
-  suite: Suite,
+  { name, keyLength }: Suite,
   sessionKey: Buffer,
   repository: Buffer,
   { counter, frame, aad }: FramePlace,
   sealed: Buffer,
   subject: string,
 ): Buffer {
-  const derived = hkdf(sessionKey, repository, `holdfast/1/frames/${suite.name}`, suite.keyLength + 32);
-  const [aesKey, macKey] = [derived.subarray(0, suite.keyLength), derived.subarray(suite.keyLength)];
-  const number = Buffer.concat([u64(counter), u32(frame)]);
-  if (suite.name.endsWith("-gcm")) return openGcm(aesKey, number, aad, sealed, subject);
-  const tagLength = suite.name === "none" ? 16 : 32;
-  if (sealed.length < tagLength) throw new FormatError(subject, "shorter than its tag");
-  const body = sealed.subarray(0, -tagLength);
-  const authenticated = [u32(aad.length), aad, number, body];
-  if (suite.name !== "none") authenticated.push(u64(BigInt(Math.max(0, body.length - 16))));
-  if (!timingSafeEqual(hmac(macKey, ...authenticated).subarray(0, tagLength), sealed.subarray(-tagLength))) {
-    throw new FormatError(subject, "damaged: the tag differs");
-  }
-  if (suite.name === "none") return body;
-  if (body.length < 32 || body.length % 16 !== 0) throw new FormatError(subject, "no whole cipher blocks");
-  const cipher = `aes-${suite.keyLength * 8}-cbc`;
-  const decipher = createDecipheriv(cipher, aesKey, body.subarray(0, 16));
-  return Buffer.concat([decipher.update(body.subarray(16)), decipher.final()]);
+  const keys = hkdf(sessionKey, repository, `holdfast/1/frames/${name}`, keyLength + 32);
+  const [aesKey, macKey] = [keys.subarray(0, keyLength), keys.subarray(keyLength)];
+  const number = concat(u64(counter), u32(frame));
+  if (name.endsWith("-gcm")) return openGcm(aesKey, number, aad, sealed, subject);
+  const isPlain = name === "none";
+  const tagLength = isPlain ? 16 : 32;
+  must(sealed.length >= tagLength + (isPlain ? 0 : 32), `${subject}: too short`);
+  const [body, tag] = [sealed.subarray(0, -tagLength), sealed.subarray(-tagLength)];
+  const length = isPlain ? concat() : u64(BigInt(body.length - 16));
+  const expected = hmac(macKey, u32(aad.length), aad, number, body, length).subarray(0, tagLength);
+  must(crypto.timingSafeEqual(expected, tag), `${subject}: damaged, the tag differs`);
+  if (isPlain) return body;
+  must(body.length % 16 === 0, `${subject}: no whole cipher blocks`);
+  const decipher = crypto.createDecipheriv(`aes-${keyLength * 8}-cbc`, aesKey, body.subarray(0, 16));
+  return concat(decipher.update(body.subarray(16)), decipher.final());
+}
+
+// Section 3.6: session envelope
+
+/** Returns the session key D. */
+export function openEnvelope(keys: Keys, envelope: Buffer, subject: string): Buffer {
+  const context = concat("holdfast/1/session", keys.repository, envelope.subarray(0, 16));
+  return wholeKey(openKemSeal(keys.privateKey, context, envelope.subarray(16), subject));
 }

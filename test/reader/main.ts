@@ -1,63 +1,181 @@
 /**
- * `node test/reader/main.ts REPOSITORY [--key-file FILE] list | listing COPY | restore COPY TARGET | check`
+ * What a copy gives back: a listing to compare with, and files in a folder.
  *
- * The key file holds the passphrase, or the recovery seed as 32 bytes or 64 hex digits. One line break at its end
- * does not count.
+ *     node test/reader/main.ts REPOSITORY [--key-file FILE] list | listing COPY | restore COPY TARGET | check
+ *
+ * The key file holds the passphrase, or the recovery seed as 32 bytes or 64 hex digits.
  *
  * @module
  */
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
 import { parseArgs } from "node:util";
-import { check, listCopies, openRepository } from "./repository.ts";
-import { listing, restoreTo } from "./restore.ts";
+import { must, refuse } from "./bytes.ts";
+import {
+  check,
+  type Copy,
+  entriesOf,
+  listCopies,
+  openRepository,
+  piecesOf,
+  type Repository,
+} from "./repository.ts";
+import { type Entry, pathOf } from "./tree.ts";
 
-const USAGE = "usage: main.ts REPOSITORY [--key-file FILE] list | listing COPY | restore COPY TARGET | check";
+/** Finds a copy by its id or an unambiguous beginning of it. */
+function findCopy(repository: Repository, id: string): Copy {
+  const [copy, ...others] = listCopies(repository).filter((each) => each.id.startsWith(id));
+  must(copy !== undefined && others.length === 0, `copy ${id}: no copy, or several`);
+  must(copy.kind === "files", `copy ${copy.id}: a disk has no entries`);
+  return copy;
+}
 
-export function readSecret(path: string): Buffer {
-  const bytes = readFileSync(path);
-  const text = bytes.toString("latin1").replace(/\r?\n$/u, "");
+/** Names are bytes: what is not UTF-8 (or looks like this escape) is written as `hex:` and its bytes in hex. */
+function shown(bytes: Buffer): string {
+  const text = bytes.toString("utf8");
+  const isText = Buffer.from(text).equals(bytes) && !text.startsWith("hex:");
+  return isText ? text : `hex:${bytes.toString("hex")}`;
+}
+
+/** The bytes of a file in order, with their positions; those of a large hole one MiB at a time. */
+function* bytesOf(
+  repository: Repository,
+  { content }: Entry,
+  withHoles: boolean,
+): Generator<[Buffer, number]> {
+  let position = 0;
+  for (const piece of piecesOf(repository, content)) {
+    const end = position + piece.length;
+    if (piece.kind === "inline") yield [piece.bytes, position];
+    else if (piece.kind === "zeros" || withHoles)
+      for (; position < end; position += 2 ** 20)
+        yield [Buffer.alloc(Math.min(2 ** 20, end - position)), position];
+    position = end;
+  }
+}
+
+function digestOf(repository: Repository, entry: Entry): string {
+  const digest = createHash("sha256");
+  for (const [bytes] of bytesOf(repository, entry, true)) digest.update(bytes);
+  return digest.digest("hex");
+}
+
+/** The first name of the same file (section 7, flag 2); undefined for that name itself. */
+function firstNameOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
+  if (entry.inode === undefined || entry.kind === "directory") return undefined;
+  const first = entries.find(({ inode, kind }) => inode === entry.inode && kind !== "directory");
+  return first === entry ? undefined : first;
+}
+
+export type ListedEntry = Readonly<ReturnType<typeof describe>>;
+
+/** One line of a listing: plain data. Fields that an entry does not have are absent. */
+function describe(repository: Repository, entry: Entry, entries: readonly Entry[]) {
+  const { kind, mode, uid, gid, user, group, mtimeNs, incomplete, attributes, size, target, device } = entry;
+  const first = firstNameOf(entry, entries);
+  const hexes = attributes.map(([name, value]) => [shown(name), value.toString("hex")] as const);
+  return {
+    path: shown(pathOf(entry)),
+    kind,
+    mode: mode.toString(8).padStart(4, "0"),
+    uid,
+    gid,
+    user,
+    group,
+    mtimeNs: String(mtimeNs),
+    incomplete,
+    ...(hexes.length > 0 && { attributes: Object.fromEntries(hexes) }),
+    ...(first !== undefined && { linkTo: shown(pathOf(first)) }),
+    ...(kind === "file" && { size, sha256: digestOf(repository, entry) }),
+    ...(target !== undefined && { target: shown(target) }),
+    ...(device !== undefined && { device }),
+  };
+}
+
+/** Describes every entry of a copy, in the order of the copy. */
+export function listing(repository: Repository, copyId: string): readonly ListedEntry[] {
+  const entries = entriesOf(repository, findCopy(repository, copyId));
+  return entries.map((entry) => describe(repository, entry, entries));
+}
+
+function writeFile(repository: Repository, entry: Entry, path: Buffer): void {
+  const file = fs.openSync(path, "wx", 0o600);
+  try {
+    fs.ftruncateSync(file, entry.size);
+    for (const [bytes, position] of bytesOf(repository, entry, false)) {
+      const written = fs.writeSync(file, bytes, 0, bytes.length, position);
+      must(written === bytes.length, `${shown(path)}: not written whole`);
+    }
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+function setModeAndTime({ kind, mode, mtimeNs }: Entry, path: Buffer): void {
+  // As a string, for a number below 0 would become the time of now.
+  const seconds = String(Number(mtimeNs) / 1e9);
+  if (kind === "symbolic link") return fs.lutimesSync(path, seconds, seconds);
+  fs.chmodSync(path, mode);
+  fs.utimesSync(path, seconds, seconds);
+}
+
+/**
+ * Restores files, directories, symbolic links and hard links with modes and times into an empty or new folder. Owners
+ * and attributes are not restored. Returns the paths of FIFOs, sockets and devices, which are left out.
+ */
+export function restoreTo(repository: Repository, copyId: string, target: string): readonly string[] {
+  const entries = entriesOf(repository, findCopy(repository, copyId));
+  fs.mkdirSync(target, { recursive: true });
+  must(fs.readdirSync(target).length === 0, `${target}: not empty`);
+  const leftOut: string[] = [];
+  const placeOf = (entry: Entry): Buffer => Buffer.concat([Buffer.from(`${target}/`), pathOf(entry)]);
+  for (const entry of entries) {
+    const [path, first] = [placeOf(entry), firstNameOf(entry, entries)];
+    if (entry.kind === "directory") fs.mkdirSync(path, { mode: 0o700 });
+    else if (entry.kind !== "file" && entry.target === undefined) leftOut.push(shown(pathOf(entry)));
+    else if (first !== undefined) fs.linkSync(placeOf(first), path);
+    else if (entry.target !== undefined) fs.symlinkSync(entry.target, path);
+    else writeFile(repository, entry, path);
+  }
+  // Last, and the deepest first: what is written into a directory changes its time, and its mode may forbid it.
+  for (const entry of entries.toReversed()) {
+    const isThere = entry.kind === "file" || entry.kind === "directory" || entry.target !== undefined;
+    if (isThere) setModeAndTime(entry, placeOf(entry));
+  }
+  return leftOut;
+}
+
+function readSecret(path: string): Buffer {
+  const bytes = fs.readFileSync(path);
   if (bytes.length === 32) return bytes;
+  const text = bytes.toString("latin1").replace(/\r?\n$/u, "");
   return Buffer.from(text, /^[0-9a-f]{64}$/u.test(text) ? "hex" : "latin1");
 }
 
-function print(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
-}
-
-function run(): number {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { "key-file": { type: "string" } },
-  });
-  const [folder, command, copy, target] = positionals;
-  const keyFile = values["key-file"];
-  if (folder === undefined || command === undefined) throw new Error(USAGE);
-  const repository = openRepository(folder, keyFile === undefined ? undefined : readSecret(keyFile));
-  if (command === "list") {
-    print(
-      listCopies(repository).map((each) => ({
-        ...each,
-        root: each.root.type,
-        paths: each.paths.map(String),
-      })),
-    );
-  } else if (command === "listing" && copy !== undefined) {
-    print(listing(repository, copy));
-  } else if (command === "restore" && copy !== undefined && target !== undefined) {
-    print({ leftOut: restoreTo(repository, copy, target) });
-  } else if (command === "check") {
-    const problems = check(repository);
-    print({ problems });
-    return problems.length === 0 ? 0 : 1;
-  } else {
-    throw new Error(USAGE);
-  }
-  return 0;
-}
+const shownCopy = (copy: Copy) => ({ ...copy, root: copy.root.type, paths: copy.paths.map(String) });
+const COMMANDS: Readonly<Record<string, (repository: Repository, copy: string, target: string) => unknown>> =
+  {
+    list: (repository) => listCopies(repository).map(shownCopy),
+    listing,
+    restore: (repository, copy, target) => ({ leftOut: restoreTo(repository, copy, target) }),
+    check: (repository) => {
+      const problems = check(repository);
+      if (problems.length > 0) process.exitCode = 1;
+      return { problems };
+    },
+  };
 
 if (import.meta.main) {
   try {
-    process.exitCode = run();
+    const options = { "key-file": { type: "string" } } as const;
+    const { values, positionals } = parseArgs({ allowPositionals: true, options });
+    const [folder = "", name = "", copy = "", target = "restored"] = positionals;
+    const command =
+      COMMANDS[name] ??
+      refuse("usage: REPOSITORY [--key-file FILE] list | listing COPY | restore COPY TARGET | check");
+    const keyFile = values["key-file"];
+    const repository = openRepository(folder, keyFile === undefined ? undefined : readSecret(keyFile));
+    process.stdout.write(`${JSON.stringify(command(repository, copy, target), undefined, 2)}\n`);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 2;

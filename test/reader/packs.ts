@@ -1,303 +1,273 @@
 /**
- * Packs, their directories and records: docs/format.md section 4.
+ * Packs, their directories and records: docs/format.md section 4. Index segments: section 5.
  *
  * @module
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { zstdDecompressSync } from "node:zlib";
-import { Cursor, FormatError, KINDS, readHead } from "./object.ts";
-import {
-  ascii,
-  ENVELOPE_LENGTH,
-  hkdf,
-  hmac,
-  type Keys,
-  openBox,
-  openEnvelope,
-  openFrame,
-  openGcm,
-  suiteOf,
-  u32,
-  u64,
-} from "./keys.ts";
-import { referencesOf, TYPES } from "./tree.ts";
+import { concat, Cursor, must, refuse, u32, u64 } from "./bytes.ts";
+import { hkdf, hmac, type Keys, openBox, openEnvelope, openFrame, openGcm, suiteOf } from "./keys.ts";
+import { readList, readNode, readPage, TYPES } from "./tree.ts";
 
-const HEADER_LENGTH = 112;
-const SEALED_HEADER_LENGTH = HEADER_LENGTH + 16;
-const PLAINTEXT_LENGTH_MAX = 8 * 1024 * 1024;
-const FRAME_SIZE_MIN = 4 * 1024;
-const DIRECTORY_ENTRIES_MAX = 65_536;
-const ENTRY_LENGTH = 48;
-/** The sealed end of a pack: u32, mark and tag. */
-const SEALED_END_LENGTH = 8 + 16;
+export type Place = ReturnType<typeof readPlace>;
+export type Pack = ReturnType<typeof readPack>;
+export type PackRecord = ReturnType<typeof recordsOf>[number];
 
-/** One line of a directory or of an index: where a chunk is (section 4.2). */
-export interface Place {
-  readonly id: Buffer;
-  readonly recordOffset: number;
-  readonly recordLength: number;
-  readonly chunkOffset: number;
-  readonly type: number;
-  readonly length: number;
-}
+const nonceOf = (number: bigint): Buffer => concat(u64(number), u32(0));
 
-export interface Pack {
-  readonly name: string;
-  readonly path: string;
-  readonly kind: number;
-  readonly length: number;
-  readonly key: Buffer;
-  /** By session id in hex. */
-  readonly envelopes: ReadonlyMap<string, Buffer>;
-  readonly places: readonly Place[];
-}
-
-/** The four last fields of an entry; index segments use them, too (section 5). */
-export function readPlaceFields(cursor: Cursor, id: Buffer): Place {
-  const [recordOffset, recordLength, chunkOffset, word] = [
-    cursor.u32(),
-    cursor.u32(),
-    cursor.u32(),
-    cursor.u32(),
-  ];
+/** The four last fields of an entry of section 4.2; entries of section 5 have them, too. */
+export function readPlace(cursor: Cursor, id: Buffer) {
+  const [recordOffset, recordLength, chunkOffset] = [cursor.u32(), cursor.u32(), cursor.u32()];
+  const word = cursor.u32();
   return { id, recordOffset, recordLength, chunkOffset, type: word >>> 24, length: word & 0xff_ffff };
 }
 
-/** Reads front and directory of a pack whose name was checked. Records are not opened. */
-export function readPack(bytes: Buffer, name: string, path: string, keys: Keys): Pack {
-  const subject = `packs/${name}`;
-  const cursor = new Cursor(bytes, subject);
-  readHead(cursor, KINDS.packs, keys.repository);
-  const kind = cursor.u8();
-  if (kind < 1 || kind > 3) cursor.refuse("unknown kind of pack");
-  const sessions = cursor.u8();
-  if (sessions === 0) cursor.refuse("no session");
-  cursor.zero(6);
-  const salt = cursor.take(32);
-  const key = hkdf(keys.table, salt, Buffer.concat([ascii("holdfast/1/pack"), keys.repository]), 32);
-  const envelopes = new Map<string, Buffer>();
-  for (let left = sessions; left > 0; left -= 1) {
-    const envelope = cursor.take(ENVELOPE_LENGTH);
-    envelopes.set(envelope.toString("hex", 0, 16), envelope);
-  }
-  if (envelopes.size !== sessions) cursor.refuse("a session appears twice");
-  const frontLength = cursor.at;
-  const directoryEnd = Math.max(frontLength, bytes.length - SEALED_END_LENGTH);
-  const end = openGcm(
-    key,
-    Buffer.concat([u64(2n ** 64n - 2n), u32(0)]),
-    Buffer.concat([ascii("end"), keys.repository]),
-    bytes.subarray(directoryEnd),
-    `${subject}, end`,
-  );
-  const trailer = new Cursor(end, `${subject}, end`);
-  const directoryStart = directoryEnd - trailer.u32();
-  if (trailer.take(4).toString("latin1") !== "HFPE" || directoryStart < frontLength) {
-    trailer.refuse("no directory before it");
-  }
-  const nonce = Buffer.concat([u64(2n ** 64n - 1n), u32(0)]);
-  const aad = Buffer.concat([ascii("directory"), keys.repository]);
-  const directory = openGcm(
-    key,
-    nonce,
-    aad,
-    bytes.subarray(directoryStart, directoryEnd),
-    `${subject}, directory`,
-  );
-  const places = readDirectory(directory, `${subject}, directory`);
-  checkLayout(places, { frontLength, directoryStart }, subject);
-  return { name, path, kind, length: bytes.length, key, envelopes, places };
+/** Reads front, end and directory of a pack. Records are not opened. */
+export function readPack(pack: Cursor, path: string, keys: Keys) {
+  const { subject, bytes } = pack;
+  const [kind, sessions] = [pack.u8(), pack.u8()];
+  pack.zero(6);
+  pack.must(kind >= 1 && kind <= 3 && sessions > 0, "unknown kind of pack, or no session");
+  const key = hkdf(keys.table, pack.take(32), concat("holdfast/1/pack", keys.repository), 32);
+  const fronts = pack.many(sessions, () => pack.take(1248));
+  const envelopes = new Map(fronts.map((envelope) => [envelope.toString("hex", 0, 16), envelope]));
+  pack.must(envelopes.size === sessions, "a session appears twice");
+  const frontLength = pack.at;
+  const body = pack.take(pack.left() - 24);
+  const endAad = concat("end", keys.repository);
+  const end = new Cursor(openGcm(key, nonceOf(2n ** 64n - 2n), endAad, pack.rest(), subject), subject);
+  const sealedLength = end.u32();
+  end.must(end.take(4).equals(concat("HFPE")) && sealedLength <= body.length, "no directory before it");
+  const sealed = body.subarray(body.length - sealedLength);
+  const aad = concat("directory", keys.repository);
+  const directory = new Cursor(openGcm(key, nonceOf(2n ** 64n - 1n), aad, sealed, subject), subject);
+  directory.must(directory.left() <= 65_536 * 48, "too many entries");
+  const places: Place[] = [];
+  while (directory.left() > 0) places.push(readPlace(directory, directory.take(32)));
+  checkLayout(places, frontLength, frontLength + body.length - sealedLength, subject);
+  const name = subject.slice(-64);
+  const sessionKeys = new Map<string, Buffer>();
+  return { name, path, kind, length: bytes.length, key, envelopes, sessionKeys, places };
 }
 
-function readDirectory(directory: Buffer, subject: string): readonly Place[] {
-  const cursor = new Cursor(directory, subject);
-  const places: Place[] = [];
-  if (directory.length > DIRECTORY_ENTRIES_MAX * ENTRY_LENGTH) cursor.refuse("too many entries");
-  while (cursor.left > 0) places.push(readPlaceFields(cursor, cursor.take(32)));
-  return places;
+/** The entries of a directory by record: a bundle has one for every member. */
+export function recordsOf(places: readonly Place[]) {
+  const records = [...Map.groupBy(places, ({ recordOffset }) => recordOffset)];
+  return records.map(([offset, members]) => {
+    const { recordLength: length = 0, type = 0 } = members[0] ?? {};
+    return { offset, length, type, members };
+  });
 }
 
 /** Records follow each other from the front on; members of a bundle follow each other in it. */
-function checkLayout(
-  places: readonly Place[],
-  { frontLength, directoryStart }: { readonly frontLength: number; readonly directoryStart: number },
-  subject: string,
-): void {
-  let end = frontLength;
-  for (const record of recordsOf(places)) {
-    const [first] = record;
-    if (first.recordOffset !== end)
-      throw new FormatError(subject, `no record begins at ${first.recordOffset}`);
-    end += first.recordLength;
-    let chunkEnd = 0;
-    for (const place of record) {
-      const sameRecord = place.recordLength === first.recordLength && place.type === first.type;
-      if (!sameRecord || place.chunkOffset !== chunkEnd)
-        throw new FormatError(subject, "directory contradicts itself");
-      chunkEnd += place.length;
+function checkLayout(places: readonly Place[], front: number, directory: number, subject: string): void {
+  const [records, contradiction] = [recordsOf(places), `${subject}: the directory contradicts itself`];
+  let [end, count] = [front, 0];
+  for (const { offset, length, type, members } of records) {
+    must(offset === end && (members.length === 1 || type === TYPES.bundle), contradiction);
+    let inside = 0;
+    for (const place of members) {
+      must(place.recordLength === length && place.type === type, contradiction);
+      must(place.chunkOffset === inside && place === places[count], contradiction);
+      inside += place.length;
+      count += 1;
     }
-    if (record.length > 1 && first.type !== TYPES.bundle)
-      throw new FormatError(subject, "two entries for one record");
+    end += length;
   }
-  if (end > directoryStart) throw new FormatError(subject, "records reach into the directory");
+  must(end <= directory, `${subject}: records reach into the directory`);
 }
 
-export type RecordPlaces = readonly [first: Place, ...others: Place[]];
+// Section 4.1: records
 
-/** Groups the entries of a directory by record: a bundle has one entry for every member. */
-export function recordsOf(places: readonly Place[]): readonly RecordPlaces[] {
-  const records: [Place, ...Place[]][] = [];
-  for (const place of places) {
-    const last = records.at(-1);
-    if (last?.[0].recordOffset === place.recordOffset) last.push(place);
-    else records.push([place]);
-  }
-  return records;
-}
-
-// Records (section 4.1)
-
-interface Header {
-  readonly type: number;
-  readonly suite: number;
-  readonly length: number;
-  readonly frameSize: number;
-  readonly refsLength: number;
-  readonly counter: bigint;
-  readonly session: string;
-  readonly id: Buffer;
-  readonly frames: readonly { readonly compressed: boolean; readonly length: number }[];
-}
-
-function readHeader(bytes: Buffer, subject: string): Header {
-  const cursor = new Cursor(bytes, subject);
-  const [type, suite, frameCount] = [cursor.u8(), cursor.u8(), cursor.u8()];
-  cursor.zero(1);
-  const [length, frameSize, refsLength, counter] = [cursor.u32(), cursor.u32(), cursor.u32(), cursor.u64()];
-  const [session, id] = [cursor.take(16).toString("hex"), cursor.take(32)];
-  const words = Array.from({ length: 8 }, cursor.u32);
-  cursor.zero(8);
-  if (type < 1 || type > 5) cursor.refuse("unknown type of record");
-  if (length > PLAINTEXT_LENGTH_MAX) cursor.refuse("plaintext too long");
+function readHeader(header: Cursor) {
+  const [type, suite, frameCount] = [header.u8(), header.u8(), header.u8()];
+  header.zero(1);
+  const [length, frameSize, refsLength, counter] = [header.u32(), header.u32(), header.u32(), header.u64()];
+  const [session, id, aad] = [header.hex(16), header.take(32), header.front()];
+  const words = header.many(8, header.u32);
+  header.zero(8);
+  header.must(type >= 1 && type <= 5, "unknown type of record");
+  header.must(length <= 2 ** 23, "plaintext too long");
   const isPowerOfTwo = (frameSize & (frameSize - 1)) === 0;
-  if (frameSize < FRAME_SIZE_MIN || frameSize > PLAINTEXT_LENGTH_MAX || !isPowerOfTwo)
-    cursor.refuse("frame size");
-  if (frameCount > 8 || frameCount !== Math.max(1, Math.ceil(length / frameSize)))
-    cursor.refuse("frame count");
-  if (words.slice(frameCount).some((word) => word !== 0)) cursor.refuse("a frame beyond the frame count");
-  const frames = words
-    .slice(0, frameCount)
-    .map((word) => ({ compressed: word >>> 31 === 1, length: word & 0x7fff_ffff }));
-  return { type, suite, length, frameSize, refsLength, counter, session, id, frames };
+  header.must(isPowerOfTwo && frameSize >= 2 ** 12 && frameSize <= 2 ** 23, "frame size");
+  const expected = Math.max(1, Math.ceil(length / frameSize));
+  header.must(frameCount <= 8 && frameCount === expected, "frame count");
+  header.must(!words.slice(frameCount).some(Boolean), "a frame beyond the frame count");
+  const frames = words.slice(0, frameCount);
+  return { type, suite, length, frameSize, refsLength, counter, session, id, aad, frames };
 }
 
-function decompress(frame: Buffer, length: number, subject: string): Buffer {
-  try {
-    return zstdDecompressSync(frame, { maxOutputLength: Math.max(1, length) });
-  } catch {
-    throw new FormatError(subject, "a frame does not decompress");
-  }
-}
-
-/** Session keys by pack and session, since every opening costs an ML-KEM decapsulation. */
-const sessionKeys = new WeakMap<Pack, Map<string, Buffer>>();
-
-function sessionKeyOf(pack: Pack, session: string, keys: Keys, subject: string): Buffer {
-  const known = sessionKeys.get(pack) ?? new Map<string, Buffer>();
-  sessionKeys.set(pack, known);
-  const envelope = pack.envelopes.get(session);
-  if (envelope === undefined) throw new FormatError(subject, "its session is not in the front of the pack");
-  const sessionKey = known.get(session) ?? openEnvelope(keys, envelope, subject);
-  known.set(session, sessionKey);
-  return sessionKey;
-}
-
-function openFrames(
-  header: Header,
-  headerBytes: Buffer,
-  frames: Cursor,
-  sessionKey: Buffer,
-  keys: Keys,
-): Buffer {
-  const suite = suiteOf(header.suite, frames.subject);
-  if ((suite.name !== "none") !== keys.encrypted) frames.refuse("a suite that contradicts the config");
-  const parts = header.frames.map(({ compressed, length }, frame) => {
-    const isLast = frame === header.frames.length - 1;
-    const expected = isLast ? header.length - frame * header.frameSize : header.frameSize;
-    const flags = Buffer.from([isLast ? 1 : 0, compressed ? 1 : 0]);
-    const aad = Buffer.concat([headerBytes.subarray(0, 72), u32(frame), flags]);
-    const place = { counter: header.counter, frame, aad };
-    const opened = openFrame(suite, sessionKey, keys.repository, place, frames.take(length), frames.subject);
-    const plaintext = compressed ? decompress(opened, expected, frames.subject) : opened;
-    if (plaintext.length !== expected) frames.refuse("a frame has another length than expected");
-    return plaintext;
-  });
-  frames.end();
-  return Buffer.concat(parts);
-}
-
-/** Ids (section 4.1): of the record and, in a bundle, of every member. */
-function checkIds(
-  header: Header,
-  plaintext: Buffer,
-  record: RecordPlaces,
-  keys: Keys,
-  subject: string,
-): void {
-  const idOf = (type: number, bytes: Buffer): Buffer => hmac(keys.id, Buffer.from([type]), bytes);
-  const isBundle = header.type === TYPES.bundle;
-  const content = isBundle ? Buffer.concat(record.map(({ id }) => id)) : plaintext;
-  if (!idOf(header.type, content).equals(header.id)) throw new FormatError(subject, "differs from its id");
-  for (const { id, chunkOffset, length } of record) {
-    const member = plaintext.subarray(chunkOffset, chunkOffset + length);
-    const own = isBundle ? idOf(TYPES.chunk, member) : header.id;
-    if (member.length !== length || !own.equals(id))
-      throw new FormatError(subject, "the directory names another chunk");
-  }
-  const total = record.reduce((sum, { length }) => sum + length, 0);
-  if (total !== plaintext.length) throw new FormatError(subject, "longer than its chunks");
-}
-
-function checkRefs(header: Header, plaintext: Buffer, box: Buffer, keys: Keys, subject: string): void {
-  const wanted =
-    header.type >= TYPES.list ? referencesOf(header.type, plaintext, subject) : new Set<string>();
-  const context = Buffer.concat([ascii("holdfast/1/refs"), keys.repository, header.id]);
-  const cursor = new Cursor(
-    box.length === 0 ? Buffer.alloc(0) : openBox(keys.table, context, box, subject),
-    `${subject}, refs box`,
-  );
-  if (box.length > 0 && cursor.left === 0) cursor.refuse("empty");
-  const found = new Set<string>();
-  let count = 0;
-  for (; cursor.left > 0; count += 1) found.add(cursor.take(32).toString("hex"));
-  if (count !== wanted.size || ![...wanted].every((id) => found.has(id)))
-    cursor.refuse("does not say what the plaintext refers to");
-}
-
-function readBytes(path: string, position: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
+function readAt(path: string, position: number, length: number): Buffer {
   const file = openSync(path, "r");
   try {
+    const bytes = Buffer.alloc(length);
     return bytes.subarray(0, readSync(file, bytes, 0, length, position));
   } finally {
     closeSync(file);
   }
 }
 
-/** Opens a record and checks everything about it: header, refs box, tags, ids. Returns its plaintext. */
-export function openRecord(pack: Pack, record: RecordPlaces, keys: Keys): Buffer {
-  const { recordOffset, recordLength, type } = record[0];
-  const subject = `packs/${pack.name}, record at ${recordOffset}`;
-  const cursor = new Cursor(readBytes(pack.path, recordOffset, recordLength), subject);
-  const nonce = Buffer.concat([u64(BigInt(recordOffset)), u32(0)]);
-  const aad = Buffer.concat([ascii("header"), keys.repository]);
-  const headerBytes = openGcm(pack.key, nonce, aad, cursor.take(SEALED_HEADER_LENGTH), `${subject}, header`);
-  const header = readHeader(headerBytes, `${subject}, header`);
-  if (header.type !== type) cursor.refuse("another type than in the directory");
-  const box = cursor.take(header.refsLength);
-  const sessionKey = sessionKeyOf(pack, header.session, keys, subject);
-  const plaintext = openFrames(header, headerBytes, cursor, sessionKey, keys);
+function decompress(frame: Buffer, length: number, subject: string): Buffer {
+  try {
+    return zstdDecompressSync(frame, { maxOutputLength: Math.max(1, length) });
+  } catch {
+    return refuse(`${subject}: a frame does not decompress`);
+  }
+}
+
+/** Opens a record and checks everything about it: header, tags, ids, refs box. Returns its plaintext. */
+export function openRecord(pack: Pack, record: PackRecord, keys: Keys): Buffer {
+  const subject = `packs/${pack.name}, record at ${record.offset}`;
+  const sealed = new Cursor(readAt(pack.path, record.offset, record.length), subject);
+  const headerAad = concat("header", keys.repository);
+  const bytes = openGcm(pack.key, nonceOf(BigInt(record.offset)), headerAad, sealed.take(128), subject);
+  const header = readHeader(new Cursor(bytes, `${subject}, header`));
+  sealed.must(header.type === record.type, "another type than in the directory");
+  const box = sealed.take(header.refsLength);
+  const suite = suiteOf(header.suite, subject);
+  sealed.must((suite.name !== "none") === keys.encrypted, "a suite that contradicts the config");
+  const envelope =
+    pack.envelopes.get(header.session) ?? refuse(`${subject}: its session is not in the front`);
+  const sessionKey = pack.sessionKeys.get(header.session) ?? openEnvelope(keys, envelope, subject);
+  pack.sessionKeys.set(header.session, sessionKey);
+  const frames = header.frames.map((word, frame) => {
+    const isLast = frame === header.frames.length - 1;
+    const [isCompressed, length] = [word >>> 31 === 1, word & 0x7fff_ffff];
+    const expected = isLast ? header.length - frame * header.frameSize : header.frameSize;
+    const aad = concat(header.aad, u32(frame), Buffer.from([Number(isLast), Number(isCompressed)]));
+    const place = { counter: header.counter, frame, aad };
+    const opened = openFrame(suite, sessionKey, keys.repository, place, sealed.take(length), subject);
+    const plaintext = isCompressed ? decompress(opened, expected, subject) : opened;
+    sealed.must(plaintext.length === expected, "a frame of another length than expected");
+    return plaintext;
+  });
+  sealed.end();
+  const plaintext = concat(...frames);
   checkIds(header, plaintext, record, keys, subject);
   checkRefs(header, plaintext, box, keys, subject);
   return plaintext;
+}
+
+type Header = Pick<ReturnType<typeof readHeader>, "type" | "id">;
+
+function checkIds(
+  { type, id }: Header,
+  all: Buffer,
+  { members }: PackRecord,
+  keys: Keys,
+  subject: string,
+): void {
+  const idOf = (what: number, bytes: Buffer): Buffer => hmac(keys.id, Buffer.from([what]), bytes);
+  const isBundle = type === TYPES.bundle;
+  const content = isBundle ? concat(...members.map((member) => member.id)) : all;
+  must(idOf(type, content).equals(id), `${subject}: differs from its id`);
+  let end = 0;
+  for (const member of members) {
+    const bytes = all.subarray(end, end + member.length);
+    const own = isBundle ? idOf(TYPES.chunk, bytes) : id;
+    must(own.equals(member.id), `${subject}: the directory names another chunk`);
+    end += member.length;
+  }
+  must(end === all.length, `${subject}: of another length than its chunks`);
+}
+
+const PARSERS: Readonly<Record<number, (cursor: Cursor) => unknown>> = {
+  [TYPES.list]: readList,
+  [TYPES.page]: readPage,
+  [TYPES.node]: readNode,
+};
+
+function checkRefs({ type, id }: Header, all: Buffer, box: Buffer, keys: Keys, subject: string): void {
+  const plaintext = new Cursor(all, subject);
+  PARSERS[type]?.(plaintext);
+  const context = concat("holdfast/1/refs", keys.repository, id);
+  const refs = box.length === 0 ? new Cursor(box, subject) : openBox(keys.table, context, box, subject);
+  refs.must(box.length === 0 || refs.left() > 0, "empty");
+  const wanted = plaintext.refs;
+  refs.must(refs.left() === wanted.size * 32, "not as many as the plaintext refers to");
+  const found = new Set(refs.many(wanted.size, refs.hex));
+  refs.must(
+    [...wanted].every((hex) => found.has(hex)),
+    "not what the plaintext refers to",
+  );
+}
+
+// Section 5: the index. This reader finds chunks by the directories of packs, and sees that the index says the same
+
+export type Segment = ReturnType<typeof readSegment>;
+
+export function readSegment(segment: Cursor, keys: Keys) {
+  const { subject } = segment;
+  const key = hkdf(keys.table, segment.take(32), "holdfast/1/index/frames", 32);
+  const context = concat("holdfast/1/index", segment.front());
+  const head = openBox(keys.table, context, segment.take(segment.u32()), subject);
+  const [entryCount, packCount, blockCount] = [head.u64Number(), head.u32(), head.u32()];
+  const superseded = head.many(head.u32(), head.hex);
+  head.end();
+  // Frames are numbered through all four sections.
+  let frame = 0n;
+  const section = (length: number): Cursor => {
+    const frames: Buffer[] = [];
+    segment.must(length <= segment.left(), "a section is longer than the object");
+    for (let left = length; left > 0; left -= 7800, frame += 1n) {
+      const sealed = segment.take(Math.min(left, 7800) + 16);
+      frames.push(openGcm(key, concat(u64(frame), u32(0)), keys.repository, sealed, subject));
+    }
+    return new Cursor(concat(...frames), subject);
+  };
+  const [entryLines, packLines] = [section(entryCount * 52), section(packCount * 40)];
+  const [filter, fences] = [section(blockCount * 64), section(Math.ceil(entryCount / 150) * 8)];
+  segment.end();
+  const entries = entryLines.many(entryCount, () => {
+    const [id, pack] = [entryLines.take(32), entryLines.u32()];
+    entryLines.must(pack < packCount, "unknown pack number");
+    return { pack, ...readPlace(entryLines, id) };
+  });
+  const packs = packLines.many(packCount, () => {
+    const pack = { name: packLines.hex(), length: packLines.u32(), kind: packLines.u8() };
+    packLines.zero(3);
+    return pack;
+  });
+  entries.forEach(({ id, pack }, index) => {
+    const before = entries[index - 1] ?? { id, pack };
+    const order = Buffer.compare(before.id, id) || before.pack - pack;
+    fences.must(order <= 0, "entries out of order");
+    fences.must(index % 150 > 0 || fences.take(8).equals(id.subarray(0, 8)), "a fence differs");
+    must(isInFilter(filter.bytes, blockCount, id), `${subject}: the filter does not know an id`);
+  });
+  return { subject, superseded, packs, entries };
+}
+
+function isInFilter(filter: Buffer, blocks: number, id: Buffer): boolean {
+  const [x, a, b, c] = [id.readUInt32LE(16), id.readUInt32LE(20), id.readUInt32LE(24), id.readUInt32LE(28)];
+  const start = Math.floor((x * blocks) / 2 ** 32) * 64;
+  const bits = [a, a >>> 9, a >>> 18, b, b >>> 9, b >>> 18, c].map((word) => word & 511);
+  return bits.every((bit) => ((filter[start + (bit >>> 3)] ?? 0) & (1 << (bit & 7))) !== 0);
+}
+
+const lineOf = ({ id, recordOffset, recordLength, chunkOffset, type, length }: Place): string =>
+  [id.toString("hex"), recordOffset, recordLength, chunkOffset, type, length].join(" ");
+
+/** One line for everything in which segments that are not superseded and directories of packs contradict each other. */
+export function compareIndex(segments: readonly Segment[], packs: ReadonlyMap<string, Pack>): string[] {
+  const superseded = new Set(segments.flatMap((segment) => segment.superseded));
+  const problems: string[] = [];
+  const indexed = new Map<string, Set<string>>();
+  for (const { subject, entries, ...segment } of segments) {
+    if (superseded.has(subject.slice(-64))) continue;
+    for (const [number, { name, length, kind }] of segment.packs.entries()) {
+      const pack = packs.get(name);
+      const isSame = pack?.length === length && pack.kind === kind;
+      if (!isSame) problems.push(`${subject}: pack ${name} is missing or another`);
+      const lines = entries.filter((entry) => entry.pack === number).map(lineOf);
+      indexed.set(name, new Set([...(indexed.get(name) ?? []), ...lines]));
+    }
+  }
+  // A pack that no segment names is allowed: an interrupted session leaves it.
+  for (const { name, places } of packs.values()) {
+    const said = indexed.get(name) ?? new Set(places.map(lineOf));
+    const isSame = places.length === said.size && places.every((place) => said.has(lineOf(place)));
+    if (!isSame) problems.push(`index: contradicts the directory of pack ${name}`);
+  }
+  return problems;
 }

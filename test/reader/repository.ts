@@ -1,292 +1,296 @@
 /**
- * A repository in a folder: opens it, finds chunks, walks the tree of a copy, checks everything.
+ * Manifests of copies and what is beside them: docs/format.md sections 8 and 9. Then a repository in a folder: opens it,
+ * finds chunks, walks content and tree of a copy, checks everything.
  *
  * @module
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkSessionObject, type Copy, readCondemned, readCopy } from "./copies.ts";
-import { compareIndex, readSegment, type Segment as IndexSegment } from "./index-segment.ts";
+import { concat, Cursor, FormatError, listObjects, must, readObject, refuse, sha256 } from "./bytes.ts";
 import {
   deriveKeys,
+  hkdf,
+  hmac,
   type Keys,
-  openSlot,
+  openBox,
+  openEnvelope,
   publicRoot,
   readConfig,
-  readLabel,
   readSlot,
-  type Slot,
 } from "./keys.ts";
-import { type Directory, FormatError, listObjects, objectPath, readObject } from "./object.ts";
-import { openRecord, type Pack, readPack, type RecordPlaces, recordsOf } from "./packs.ts";
+import {
+  compareIndex,
+  openRecord,
+  type Pack,
+  type PackRecord,
+  type Place,
+  readPack,
+  readSegment,
+  recordsOf,
+  type Segment,
+} from "./packs.ts";
 import {
   compareKeys,
   type Entry,
-  type NodeChild,
+  lengthOf,
+  type Part,
+  pathOf,
   readList,
   readNode,
   readPage,
-  type Segment,
   TYPES,
 } from "./tree.ts";
 
+// Section 8: manifests of copies
+
+export type Copy = ReturnType<typeof readCopy>;
+
+function varint(value: number): Buffer {
+  return value < 128 ? Buffer.from([value]) : concat(Buffer.from([(value % 128) + 128]), varint(value >>> 7));
+}
+
+/** The group that retention rules count a copy to. */
+export function groupOf(tableKey: Buffer, host: string, paths: readonly Buffer[]): Buffer {
+  const blobs = [Buffer.from(host), ...paths].map((bytes) => concat(varint(bytes.length), bytes));
+  return hmac(tableKey, "holdfast/1/group", ...blobs).subarray(0, 16);
+}
+
+function readTable(table: Cursor) {
+  const kind = table.u8();
+  table.must(kind === 1 || kind === 2, "unknown kind of copy");
+  const [timeMs, group, root] = [table.u64Number(), table.take(16), { type: table.u8(), id: table.take(32) }];
+  const [entries, bytes, bytesAdded] = [table.varint(), table.varint(), table.varint()];
+  table.end();
+  const isTree = root.type === TYPES.page || root.type === TYPES.node;
+  table.must(kind === 1 ? isTree : root.type === TYPES.list, "a root of another type");
+  return [group, { kind: kind === 1 ? "files" : "disk", timeMs, root, entries, bytes, bytesAdded }] as const;
+}
+
+function readDescription(read: Cursor) {
+  const [host, name] = [read.text(), read.text()];
+  const paths = read.many(read.varint(), () => read.blob());
+  const tags = read.many(read.varint(), () => read.text());
+  const [program, startedMs] = [read.text(), read.u64Number()];
+  const [files, directories] = [read.varint(), read.varint()];
+  const [others, warnings] = [read.varint(), read.varint()];
+  read.end();
+  return { host, name, paths, tags, program, startedMs, files, directories, others, warnings };
+}
+
+export function readCopy(copy: Cursor, keys: Keys) {
+  const { subject } = copy;
+  const envelope = copy.take(1248);
+  const front = copy.front();
+  const [tableBox, readBox] = [copy.take(copy.u32()), copy.take(copy.u32())];
+  copy.end();
+  const table = openBox(keys.table, concat("holdfast/1/copy/table", front), tableBox, subject);
+  const readKey = hkdf(openEnvelope(keys, envelope, subject), keys.repository, "holdfast/1/copy", 32);
+  const readContext = concat("holdfast/1/copy/read", front, sha256(table.bytes));
+  const [group, described] = readTable(table);
+  const description = readDescription(openBox(readKey, readContext, readBox, subject));
+  table.must(group.equals(groupOf(keys.table, description.host, description.paths)), "another group");
+  return { id: subject.slice(-64), ...described, ...description };
+}
+
+// Section 9: a restore needs nothing of these; they are read to see that they are as the document says
+
+function openRest(object: Cursor, context: string, keys: Keys): Cursor {
+  const front = object.front();
+  const box = object.take(object.u32());
+  object.end();
+  return openBox(keys.table, concat(context, front), box, object.subject);
+}
+
+export const OTHER_OBJECTS: Readonly<Record<string, (object: Cursor, keys: Keys) => void>> = {
+  sessions: (object, keys) => {
+    object.must(object.subject.includes(`/${object.hex(16)}.`), "named after another session");
+    object.must([1, 2].includes(object.u8()), "unknown role");
+    object.zero(7);
+    object.must(object.u64Number() <= object.u64Number(), "a beat before the start");
+    const box = openRest(object, "holdfast/1/session-object", keys);
+    for (const read of [box.text, box.text, () => box.varint(), box.text, box.end]) read();
+  },
+  condemned: (object, keys) => {
+    const box = openRest(object, "holdfast/1/condemned", keys);
+    box.u64Number();
+    box.take(32 * box.u32());
+    box.end();
+  },
+  waits: (object, keys) => {
+    const box = openRest(object, "holdfast/1/wait", keys);
+    box.u64Number();
+    box.take(32);
+    box.must(box.u8() <= 1, "neither done nor not");
+    box.take(16 * box.u32());
+    box.end();
+  },
+};
+
+// A repository in a folder
+
 interface Found {
   readonly pack: Pack;
-  readonly record: RecordPlaces;
-  readonly index: number;
+  readonly record: PackRecord;
+  readonly place: Place;
 }
+export type Repository = ReturnType<typeof openRepository>;
 
-export interface Repository {
-  readonly folder: string;
-  readonly keys: Keys;
-  readonly slots: readonly Slot[];
-  readonly packs: ReadonlyMap<string, Pack>;
-  readonly chunks: ReadonlyMap<string, readonly Found[]>;
-  /** Packs that could not be read; what is in them is missing. */
-  readonly problems: readonly string[];
-}
-
-function readAll<T>(
-  folder: string,
-  directory: Directory,
-  repository: Buffer,
-  read: (bytes: Buffer, name: string) => T,
-): readonly T[] {
-  return listObjects(folder, directory).map((name) =>
-    read(readObject(folder, directory, name, repository), name),
-  );
-}
-
-/** Runs a step; what it throws becomes a line of the list. */
+/** Runs a step; what breaks a rule becomes a line of the list. */
 function attempt<T>(problems: string[], step: () => T): T | undefined {
   try {
     return step();
   } catch (error) {
-    problems.push(error instanceof Error ? error.message : String(error));
+    if (!(error instanceof FormatError)) throw error;
+    problems.push(error.message);
     return undefined;
   }
 }
 
-/**
- * Opens a repository with a passphrase (bytes), a recovery seed (32 bytes), or nothing if it is not encrypted. Packs
- * are read whole, once, so that their names are checked; the map of chunks comes from their directories.
- */
-export function openRepository(folder: string, secret?: Buffer): Repository {
-  const config = readConfig(readFileSync(join(folder, "config")));
-  const { repository } = config;
-  const slots = readAll(folder, "slots", repository, (bytes, name) =>
-    readSlot(bytes, `slots/${name}`, repository),
-  );
-  const isEncrypted = config.suite.name !== "none";
-  if (isEncrypted !== slots.length > 0) throw new FormatError("slots", "contradict the suite in the config");
-  let root = isEncrypted ? undefined : publicRoot(repository);
-  for (const slot of slots) root ??= secret === undefined ? undefined : openSlot(slot, secret);
-  if (root === undefined) throw new FormatError("slots", "none opens with this passphrase or seed");
-  const keys = deriveKeys(root, config);
-
+/** The secret is a passphrase, or the seed of a recovery kit; nothing if the repository is not encrypted. */
+export function openRepository(folder: string, secret?: Buffer) {
+  const config = readConfig(readObject(folder, "config"));
+  const { repository, suite } = config;
+  const names = listObjects(folder, "slots");
+  const slots = names.map((name) => readSlot(readObject(folder, name, repository)));
+  must((suite.name !== "none") === slots.length > 0, "slots: contradict the suite in the config");
+  let root = slots.length > 0 ? undefined : publicRoot(repository);
+  if (secret !== undefined) for (const slot of slots) root ??= slot.open(secret);
+  const keys = deriveKeys(root ?? refuse("slots: none opens with this passphrase or seed"), config);
+  /** What is in a pack that cannot be read is missing. */
   const problems: string[] = [];
   const packs = new Map<string, Pack>();
   const chunks = new Map<string, Found[]>();
   for (const name of listObjects(folder, "packs")) {
-    const pack = attempt(problems, () => {
-      const bytes = readObject(folder, "packs", name, repository);
-      return readPack(bytes, name, objectPath(folder, "packs", name), keys);
-    });
+    const open = (): Pack => readPack(readObject(folder, name, repository), join(folder, name), keys);
+    const pack = attempt(problems, open);
     if (pack === undefined) continue;
-    packs.set(name, pack);
+    packs.set(pack.name, pack);
     for (const record of recordsOf(pack.places)) {
-      record.forEach(({ id }, index) => {
-        const hex = id.toString("hex");
-        chunks.set(hex, [...(chunks.get(hex) ?? []), { pack, record, index }]);
-      });
+      for (const place of record.members) {
+        const id = place.id.toString("hex");
+        chunks.set(id, [...(chunks.get(id) ?? []), { pack, record, place }]);
+      }
     }
   }
   return { folder, keys, slots, packs, chunks, problems };
 }
 
 export function listCopies({ folder, keys }: Repository): readonly Copy[] {
-  return readAll(folder, "copies", keys.repository, (bytes, name) => readCopy(bytes, name, keys));
+  const names = listObjects(folder, "copies");
+  return names.map((name) => readCopy(readObject(folder, name, keys.repository), keys));
 }
 
-/** The last opened record: a page's small files are mostly in one bundle. */
-const lastOpened = new WeakMap<Repository, { readonly record: RecordPlaces; readonly plaintext: Buffer }>();
+/** The last opened record: the small files of a page are mostly in one bundle. */
+let last: { readonly record?: PackRecord; readonly plaintext: Buffer } = { plaintext: Buffer.alloc(0) };
 
-/** Reads a chunk of content, or a list, page or node; every place of it is tried until one is good. */
-export function readChunk(repository: Repository, id: Buffer, types: readonly number[]): Buffer {
+/** Reads a chunk, list, page or node; every place of it is tried until one is good. */
+export function readChunk({ chunks, keys }: Repository, id: Buffer, types: readonly number[]): Buffer {
   const subject = `chunk ${id.toString("hex")}`;
   const problems: string[] = [];
-  for (const { pack, record, index } of repository.chunks.get(id.toString("hex")) ?? []) {
-    const place = record[index];
+  for (const { pack, record, place } of chunks.get(id.toString("hex")) ?? []) {
     const plaintext = attempt(problems, () => {
-      if (place === undefined || !types.includes(place.type))
-        throw new FormatError(subject, "has another type");
-      const known = lastOpened.get(repository);
-      const opened = known?.record === record ? known.plaintext : openRecord(pack, record, repository.keys);
-      lastOpened.set(repository, { record, plaintext: opened });
-      return opened.subarray(place.chunkOffset, place.chunkOffset + place.length);
+      must(types.includes(place.type), `${subject}: of another type`);
+      if (last.record !== record) last = { record, plaintext: openRecord(pack, record, keys) };
+      return last.plaintext.subarray(place.chunkOffset, place.chunkOffset + place.length);
     });
     if (plaintext !== undefined) return plaintext;
   }
-  throw new FormatError(subject, problems.length === 0 ? "missing" : problems.join("; "));
+  return refuse(`${subject}: ${problems.join("; ") || "missing"}`);
 }
 
-// Content (section 6)
+export function cursorOf(repository: Repository, id: Buffer, type: number): Cursor {
+  return new Cursor(readChunk(repository, id, [type]), `record ${id.toString("hex")}`);
+}
 
-export type Piece =
-  | { readonly kind: "data"; readonly length: number; readonly bytes: Buffer }
-  | { readonly kind: "hole" | "zeros"; readonly length: number };
-
-function* piecesOf(repository: Repository, segments: readonly Segment[]): Generator<Piece, number> {
-  let total = 0;
-  for (const segment of segments) {
-    if (segment.kind === "data") {
-      const bytes = readChunk(repository, segment.id, [TYPES.chunk, TYPES.bundle]);
-      if (bytes.length !== segment.length) throw new FormatError("segment", "its chunk has another length");
-      yield { kind: "data", length: bytes.length, bytes };
+/** Section 6: content from its beginning, in which no lists are left and chunks have their bytes. */
+export function* piecesOf(
+  repository: Repository,
+  parts: readonly Part[],
+): Generator<Exclude<Part, { kind: "data" | "list" }>, void> {
+  for (const part of parts) {
+    if (part.kind === "data") {
+      const bytes = readChunk(repository, part.id, [TYPES.chunk, TYPES.bundle]);
+      must(bytes.length === part.length, "segment: its chunk has another length");
+      yield { kind: "inline", length: bytes.length, bytes };
+    } else if (part.kind === "list") {
+      const cursor = cursorOf(repository, part.id, TYPES.list);
+      const list = readList(cursor);
+      cursor.must(list.depth === part.depth, "of another depth");
+      cursor.must(lengthOf(list.parts) === part.length, "of another length");
+      yield* piecesOf(repository, list.parts);
     } else {
-      yield segment;
+      yield part;
     }
-    total += segment.length;
   }
-  return total;
 }
 
-export function* piecesOfList(repository: Repository, id: Buffer, depth?: number): Generator<Piece, number> {
-  const subject = `list ${id.toString("hex")}`;
-  const list = readList(readChunk(repository, id, [TYPES.list]), subject);
-  if (depth !== undefined && list.depth !== depth) throw new FormatError(subject, "has another depth");
-  let total = yield* piecesOf(repository, list.segments);
-  for (const child of list.children) {
-    const length = yield* piecesOfList(repository, child.id, list.depth - 1);
-    if (length !== child.length) throw new FormatError(subject, "a child has another length");
-    total += length;
-  }
-  return total;
+/** Section 7: the entries below a node, or in a page if the level is 0. */
+function entriesBelow(repository: Repository, id: Buffer, level: number): readonly Entry[] {
+  if (level === 0) return readPage(cursorOf(repository, id, TYPES.page));
+  const cursor = cursorOf(repository, id, TYPES.node);
+  const node = readNode(cursor);
+  cursor.must(node.level === level, "of another level");
+  return node.children.flatMap((child) => {
+    const entries = entriesBelow(repository, child.id, level - 1);
+    cursor.must(entries[0] !== undefined && compareKeys(entries[0], child) === 0, "a key differs");
+    cursor.must(entries.length === child.entries && bytesIn(entries) === child.fileBytes, "a sum differs");
+    return entries;
+  });
 }
 
-/** The content of a file, from its beginning; fails at the end if the pieces are not as long as the file. */
-export function* contentOf(repository: Repository, { content, size, name }: Entry): Generator<Piece, void> {
-  if (content === undefined) return;
-  let total = size;
-  if (content.form === "inline") yield { kind: "data", length: size, bytes: content.bytes };
-  if (content.form === "segments") total = yield* piecesOf(repository, content.segments);
-  if (content.form === "list") total = yield* piecesOfList(repository, content.id, content.depth);
-  if (total !== size) throw new FormatError(`file ${name.toString()}`, "its content has another length");
-}
-
-// The tree (section 7)
-
-interface Totals {
-  readonly entries: number;
-  readonly fileBytes: number;
-}
-
-function* entriesOfPage(repository: Repository, id: Buffer, isRoot: boolean): Generator<Entry, Totals> {
-  const subject = `page ${id.toString("hex")}`;
-  const entries = readPage(readChunk(repository, id, [TYPES.page]), subject);
-  if (entries.length === 0 && !isRoot) throw new FormatError(subject, "is empty");
-  yield* entries;
-  return { entries: entries.length, fileBytes: entries.reduce((sum, { size }) => sum + size, 0) };
-}
-
-function* entriesOfNode(repository: Repository, id: Buffer, level?: number): Generator<Entry, Totals> {
-  const subject = `node ${id.toString("hex")}`;
-  const node = readNode(readChunk(repository, id, [TYPES.node]), subject);
-  if (level !== undefined && node.level !== level) throw new FormatError(subject, "has another level");
-  let totals: Totals = { entries: 0, fileBytes: 0 };
-  for (const child of node.children) {
-    const below =
-      node.level === 1
-        ? entriesOfPage(repository, child.id, false)
-        : entriesOfNode(repository, child.id, node.level - 1);
-    const { entries, fileBytes } = yield* checkChild(below, child, subject);
-    totals = { entries: totals.entries + entries, fileBytes: totals.fileBytes + fileBytes };
-  }
-  return totals;
-}
-
-/** What a node says about a child must be so: key of the first entry, number of entries, bytes. */
-function* checkChild(
-  below: Generator<Entry, Totals>,
-  child: NodeChild,
-  subject: string,
-): Generator<Entry, Totals> {
-  let step = below.next();
-  if (step.done !== true && compareKeys(step.value, child) !== 0)
-    throw new FormatError(subject, "a key differs");
-  for (; step.done !== true; step = below.next()) yield step.value;
-  const { entries, fileBytes } = step.value;
-  if (entries !== child.entries || fileBytes !== child.fileBytes)
-    throw new FormatError(subject, "a sum differs");
-  return step.value;
-}
-
-export function pathOf({ directory, name }: Pick<Entry, "directory" | "name">): Buffer {
-  return directory.length === 0 ? name : Buffer.concat([directory, Buffer.from("/"), name]);
+function bytesIn(entries: readonly Entry[]): number {
+  const sum = entries.reduce((before, { size }) => before + size, 0);
+  return Math.min(sum, Number.MAX_SAFE_INTEGER);
 }
 
 /** All entries of a copy in their order; parents come before what is in them. */
-export function* entriesOf(repository: Repository, copy: Copy): Generator<Entry, void> {
-  const { type, id } = copy.root;
-  const entries = type === TYPES.page ? entriesOfPage(repository, id, true) : entriesOfNode(repository, id);
+export function entriesOf(repository: Repository, { id, root, ...copy }: Copy): readonly Entry[] {
+  const isPage = root.type === TYPES.page;
+  const level = isPage ? 0 : readNode(cursorOf(repository, root.id, TYPES.node)).level;
+  const entries = entriesBelow(repository, root.id, level);
   const directories = new Set([""]);
-  let last: Entry | undefined;
-  let step = entries.next();
-  for (; step.done !== true; step = entries.next()) {
-    const entry = step.value;
-    const subject = `entry ${pathOf(entry).toString()}`;
-    if (last !== undefined && compareKeys(last, entry) >= 0) throw new FormatError(subject, "out of order");
-    if (!directories.has(entry.directory.toString("latin1")))
-      throw new FormatError(subject, "its parent is missing");
-    if (entry.kind === "directory") directories.add(pathOf(entry).toString("latin1"));
-    last = entry;
-    yield entry;
+  for (const [index, entry] of entries.entries()) {
+    const [before, path] = [entries[index - 1], pathOf(entry).toString("latin1")];
+    must(before === undefined || compareKeys(before, entry) < 0, `entry ${path}: out of order`);
+    must(directories.has(entry.directory.toString("latin1")), `entry ${path}: its parent is missing`);
+    if (entry.kind === "directory") directories.add(path);
   }
-  const { entries: count, fileBytes } = step.value;
-  if (count !== copy.entries || fileBytes !== copy.bytes) {
-    throw new FormatError(`copies/${copy.id}`, "its numbers of entries or bytes differ from the tree");
-  }
+  const isSame = entries.length === copy.entries && bytesIn(entries) === copy.bytes;
+  must(isSame, `copies/${id}: its numbers of entries or bytes differ from the tree`);
+  return entries;
 }
 
-// Check
-
 function checkCopy(repository: Repository, copy: Copy): void {
+  const { id, root, files, directories, others } = copy;
   if (copy.kind === "disk") {
-    for (const _ of piecesOfList(repository, copy.root.id));
+    const { parts } = readList(cursorOf(repository, root.id, TYPES.list));
+    for (const piece of piecesOf(repository, parts)) void piece;
     return;
   }
   const counts = { files: 0, directories: 0, others: 0 };
-  for (const entry of entriesOf(repository, copy)) {
-    counts[entry.kind === "file" ? "files" : entry.kind === "directory" ? "directories" : "others"] += 1;
-    for (const _ of contentOf(repository, entry));
+  for (const { kind, content } of entriesOf(repository, copy)) {
+    counts[kind === "file" ? "files" : kind === "directory" ? "directories" : "others"] += 1;
+    for (const piece of piecesOf(repository, content)) void piece;
   }
-  const { files, directories, others } = copy;
-  if (counts.files !== files || counts.directories !== directories || counts.others !== others) {
-    throw new FormatError(
-      `copies/${copy.id}`,
-      "its numbers of files, directories and others differ from the tree",
-    );
-  }
+  const isSame = counts.files === files && counts.directories === directories && counts.others === others;
+  must(isSame, `copies/${id}: its numbers of files, directories and others differ from the tree`);
 }
 
 /** Reads every byte of the repository. Returns one line for every problem; none means that all is well. */
 export function check(repository: Repository): readonly string[] {
   const { folder, keys, slots, packs } = repository;
   const problems = [...repository.problems];
-  const each = (directory: Directory, read: (bytes: Buffer, name: string) => void): void => {
-    for (const name of listObjects(folder, directory)) {
-      attempt(problems, () => read(readObject(folder, directory, name, keys.repository), name));
-    }
+  const each = (kind: string, read: (object: Cursor) => void): void => {
+    for (const name of listObjects(folder, kind))
+      attempt(problems, () => read(readObject(folder, name, keys.repository)));
   };
-  for (const slot of slots) attempt(problems, () => readLabel(slot, keys.table));
+  for (const slot of slots) attempt(problems, () => slot.checkLabel(keys.table));
   for (const pack of packs.values()) {
     for (const record of recordsOf(pack.places)) attempt(problems, () => openRecord(pack, record, keys));
   }
-  const segments = new Map<string, IndexSegment>();
-  each("index", (bytes, name) => segments.set(name, readSegment(bytes, name, keys)));
+  const segments: Segment[] = [];
+  each("index", (object) => segments.push(readSegment(object, keys)));
   problems.push(...compareIndex(segments, packs));
-  each("sessions", (bytes, name) => checkSessionObject(bytes, name, keys));
-  each("condemned", (bytes, name) => readCondemned(bytes, name, keys));
-  each("copies", (bytes, name) => checkCopy(repository, readCopy(bytes, name, keys)));
+  for (const [kind, read] of Object.entries(OTHER_OBJECTS)) each(kind, (object) => read(object, keys));
+  each("copies", (object) => checkCopy(repository, readCopy(object, keys)));
   return problems;
 }

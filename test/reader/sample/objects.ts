@@ -7,9 +7,9 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
-import { ascii, hkdf, u32, u64 } from "../keys.ts";
-import { sha256 } from "../object.ts";
-import { concat, seal, sealFrame, sealGcm, u8 } from "./seal.ts";
+import { sha256, u32, u64 } from "../bytes.ts";
+import { hkdf } from "../keys.ts";
+import { ascii, concat, seal, sealFrame, sealGcm, u8 } from "./seal.ts";
 import type { Draft } from "./tree.ts";
 
 // Records and packs: section 4

@@ -7,12 +7,11 @@
 import { argon2Sync, randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { groupOf } from "../copies.ts";
-import { ascii, hkdf, hmac, publicRoot, u32 } from "../keys.ts";
-import { sha256 } from "../object.ts";
-import { expandSeed } from "../x-wing.ts";
+import { sha256, u32 } from "../bytes.ts";
+import { expandSeed, hkdf, hmac, publicRoot } from "../keys.ts";
+import { groupOf } from "../repository.ts";
 import { headOf, type Space, writeIndex, writeObject, writePack } from "./objects.ts";
-import { blob, concat, kemSeal, ms, seal, u16, u8, varint } from "./seal.ts";
+import { ascii, blob, concat, kemSeal, ms, seal, u16, u8, varint } from "./seal.ts";
 import { draftContent, draftTree, type PageDraft } from "./tree.ts";
 
 function writeSlots(space: Space, root: Buffer, passphrase: Buffer, seed: Buffer): void {
@@ -78,7 +77,7 @@ function writeCopy(space: Space, root: PageDraft): string {
   );
 }
 
-function writeSessionAndCondemned(space: Space): void {
+function writeSessionAndCleaning(space: Space): void {
   const front = concat([headOf(space, 6), space.session, u8(1), Buffer.alloc(7), ms(), ms()]);
   const who = concat([blob("host"), blob("boot"), varint(300), blob("start")]);
   const box = seal(space.tableKey, concat([ascii("holdfast/1/session-object"), front]), who);
@@ -90,7 +89,10 @@ function writeSessionAndCondemned(space: Space): void {
   );
   const context = concat([ascii("holdfast/1/condemned"), headOf(space, 7)]);
   const condemned = seal(space.tableKey, context, concat([ms(), u32(1), randomBytes(32)]));
-  writeObject(space, 7, "condemned", u32(condemned.length), condemned);
+  const name = writeObject(space, 7, "condemned", u32(condemned.length), condemned);
+  const waiting = concat([ms(), Buffer.from(name, "hex"), u8(0), u32(1), space.session]);
+  const wait = seal(space.tableKey, concat([ascii("holdfast/1/wait"), headOf(space, 8)]), waiting);
+  writeObject(space, 8, "waits", u32(wait.length), wait);
 }
 
 /** Writes the repository; with suite 0 it has no slots. Returns the id of its copy, which has 13 entries. */
@@ -107,7 +109,7 @@ export function writeSample(folder: string, suite: number, passphrase: Buffer, s
   mkdirSync(folder, { recursive: true });
   writeConfig(space);
   if (suite !== 0) writeSlots(space, root, passphrase, seed);
-  writeSessionAndCondemned(space);
+  writeSessionAndCleaning(space);
   const content = draftContent(idKey);
   const tree = draftTree(content);
   const packs = [

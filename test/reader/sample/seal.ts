@@ -11,11 +11,12 @@ import {
   generateKeyPairSync,
   randomBytes,
 } from "node:crypto";
-import { ascii, hkdf, hmac, suiteOf, u32, u64 } from "../keys.ts";
-import { combine } from "../x-wing.ts";
+import { u32, u64 } from "../bytes.ts";
+import { combine, hkdf, hmac, suiteOf } from "../keys.ts";
 
 /** `‖` of the document. */
 export const concat = (parts: readonly Uint8Array[]): Buffer => Buffer.concat(parts);
+export const ascii = (text: string): Buffer => Buffer.from(text, "latin1");
 export const u8 = (...values: readonly number[]): Buffer => Buffer.from(values);
 export const u16 = (value: number): Buffer => u32(value).subarray(0, 2);
 export const ms = (): Buffer => u64(BigInt(Date.now()));

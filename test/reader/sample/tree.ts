@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { hmac, u32, u64 } from "../keys.ts";
+import { u32, u64 } from "../bytes.ts";
+import { hmac } from "../keys.ts";
 import { blob, concat, u8, varint } from "./seal.ts";
 
 /** A record before it is sealed. */
