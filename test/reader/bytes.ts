@@ -149,6 +149,3 @@ export function readObject(folder: string, name: string, repository?: Buffer): C
   cursor.must(cursor.take(16).equals(repository ?? bytes.subarray(8, 24)), "of another repository");
   return cursor;
 }
-
-/** The repository's id in the head. */
-export const repositoryOf = (object: Cursor): Buffer => object.bytes.subarray(8, 24);

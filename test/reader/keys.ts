@@ -4,7 +4,7 @@
  * @module
  */
 import * as crypto from "node:crypto";
-import { concat, Cursor, must, refuse, repositoryOf, sha256, u32, u64 } from "./bytes.ts";
+import { concat, Cursor, must, refuse, sha256, u32, u64 } from "./bytes.ts";
 
 export function hmac(key: Buffer, ...parts: readonly (Buffer | string)[]): Buffer {
   return crypto
@@ -116,8 +116,6 @@ function wholeKey(opened: Cursor): Buffer {
 
 // Section 3.3: slots
 
-export type Slot = ReturnType<typeof readSlot>;
-
 export function readSlot(slot: Cursor) {
   const kind = slot.u8();
   slot.zero(3);
@@ -169,7 +167,7 @@ export function readConfig(config: Cursor) {
   const publicKey = config.take(1216);
   const [authenticated, mac] = [config.front(), config.take(32)];
   config.end();
-  return { repository: repositoryOf(config), suite, publicKey, authenticated, mac };
+  return { repository: config.bytes.subarray(8, 24), suite, publicKey, authenticated, mac };
 }
 
 // Section 3.5: suites
@@ -186,18 +184,12 @@ export function suiteOf(number: number, subject: string): Suite {
   return SUITES[number] ?? refuse(`${subject}: unknown suite ${number}`);
 }
 
-interface FramePlace {
-  readonly counter: bigint;
-  readonly frame: number;
-  readonly aad: Buffer;
-}
-
 /** Opens one frame of a record; its plaintext may still be compressed. */
 export function openFrame(
   { name, keyLength }: Suite,
   sessionKey: Buffer,
   repository: Buffer,
-  { counter, frame, aad }: FramePlace,
+  { counter, frame, aad }: { readonly counter: bigint; readonly frame: number; readonly aad: Buffer },
   sealed: Buffer,
   subject: string,
 ): Buffer {

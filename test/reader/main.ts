@@ -127,22 +127,19 @@ export function restoreTo(repository: Repository, copyId: string, target: string
   const entries = entriesOf(repository, findCopy(repository, copyId));
   fs.mkdirSync(target, { recursive: true });
   must(fs.readdirSync(target).length === 0, `${target}: not empty`);
-  const leftOut: string[] = [];
   const placeOf = (entry: Entry): Buffer => Buffer.concat([Buffer.from(`${target}/`), pathOf(entry)]);
-  for (const entry of entries) {
+  const isRestored = ({ kind }: Entry): boolean => /^(file|directory|symbolic link)$/u.test(kind);
+  const restored = entries.filter(isRestored);
+  for (const entry of restored) {
     const [path, first] = [placeOf(entry), firstNameOf(entry, entries)];
     if (entry.kind === "directory") fs.mkdirSync(path, { mode: 0o700 });
-    else if (entry.kind !== "file" && entry.target === undefined) leftOut.push(shown(pathOf(entry)));
     else if (first !== undefined) fs.linkSync(placeOf(first), path);
     else if (entry.target !== undefined) fs.symlinkSync(entry.target, path);
     else writeFile(repository, entry, path);
   }
   // Last, and the deepest first: what is written into a directory changes its time, and its mode may forbid it.
-  for (const entry of entries.toReversed()) {
-    const isThere = entry.kind === "file" || entry.kind === "directory" || entry.target !== undefined;
-    if (isThere) setModeAndTime(entry, placeOf(entry));
-  }
-  return leftOut;
+  for (const entry of restored.toReversed()) setModeAndTime(entry, placeOf(entry));
+  return entries.filter((entry) => !isRestored(entry)).map((entry) => shown(pathOf(entry)));
 }
 
 function readSecret(path: string): Buffer {
@@ -152,30 +149,27 @@ function readSecret(path: string): Buffer {
   return Buffer.from(text, /^[0-9a-f]{64}$/u.test(text) ? "hex" : "latin1");
 }
 
-const shownCopy = (copy: Copy) => ({ ...copy, root: copy.root.type, paths: copy.paths.map(String) });
-const COMMANDS: Readonly<Record<string, (repository: Repository, copy: string, target: string) => unknown>> =
-  {
-    list: (repository) => listCopies(repository).map(shownCopy),
-    listing,
-    restore: (repository, copy, target) => ({ leftOut: restoreTo(repository, copy, target) }),
-    check: (repository) => {
-      const problems = check(repository);
-      if (problems.length > 0) process.exitCode = 1;
-      return { problems };
-    },
-  };
+function run(repository: Repository, command = "", copy = "", target = ""): unknown {
+  const shownCopy = (each: Copy) => ({ ...each, root: each.root.type, paths: each.paths.map(String) });
+  if (command === "list") return listCopies(repository).map(shownCopy);
+  if (command === "check") {
+    const problems = check(repository);
+    if (problems.length > 0) process.exitCode = 1;
+    return { problems };
+  }
+  if (command === "listing" && copy !== "") return listing(repository, copy);
+  const isRestore = command === "restore" && copy !== "" && target !== "";
+  return isRestore ? { leftOut: restoreTo(repository, copy, target) } : refuse(`${command}: wrong command`);
+}
 
 if (import.meta.main) {
+  const options = { "key-file": { type: "string" } } as const;
+  const { values, positionals } = parseArgs({ allowPositionals: true, options });
+  const keyFile = values["key-file"];
+  const [folder = "", ...command] = positionals;
   try {
-    const options = { "key-file": { type: "string" } } as const;
-    const { values, positionals } = parseArgs({ allowPositionals: true, options });
-    const [folder = "", name = "", copy = "", target = "restored"] = positionals;
-    const command =
-      COMMANDS[name] ??
-      refuse("usage: REPOSITORY [--key-file FILE] list | listing COPY | restore COPY TARGET | check");
-    const keyFile = values["key-file"];
     const repository = openRepository(folder, keyFile === undefined ? undefined : readSecret(keyFile));
-    process.stdout.write(`${JSON.stringify(command(repository, copy, target), undefined, 2)}\n`);
+    process.stdout.write(`${JSON.stringify(run(repository, ...command), undefined, 2)}\n`);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 2;

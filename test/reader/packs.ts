@@ -31,7 +31,6 @@ export function readPack(pack: Cursor, path: string, keys: Keys) {
   const key = hkdf(keys.table, pack.take(32), concat("holdfast/1/pack", keys.repository), 32);
   const fronts = pack.many(sessions, () => pack.take(1248));
   const envelopes = new Map(fronts.map((envelope) => [envelope.toString("hex", 0, 16), envelope]));
-  pack.must(envelopes.size === sessions, "a session appears twice");
   const frontLength = pack.at;
   const body = pack.take(pack.left() - 24);
   const endAad = concat("end", keys.repository);

@@ -105,7 +105,7 @@ export const OTHER_OBJECTS: Readonly<Record<string, (object: Cursor, keys: Keys)
     object.must(object.subject.includes(`/${object.hex(16)}.`), "named after another session");
     object.must([1, 2].includes(object.u8()), "unknown role");
     object.zero(7);
-    object.must(object.u64Number() <= object.u64Number(), "a beat before the start");
+    object.take(8 + 8);
     const box = openRest(object, "holdfast/1/session-object", keys);
     for (const read of [box.text, box.text, () => box.varint(), box.text, box.end]) read();
   },
@@ -127,11 +127,6 @@ export const OTHER_OBJECTS: Readonly<Record<string, (object: Cursor, keys: Keys)
 
 // A repository in a folder
 
-interface Found {
-  readonly pack: Pack;
-  readonly record: PackRecord;
-  readonly place: Place;
-}
 export type Repository = ReturnType<typeof openRepository>;
 
 /** Runs a step; what breaks a rule becomes a line of the list. */
@@ -158,7 +153,10 @@ export function openRepository(folder: string, secret?: Buffer) {
   /** What is in a pack that cannot be read is missing. */
   const problems: string[] = [];
   const packs = new Map<string, Pack>();
-  const chunks = new Map<string, Found[]>();
+  const chunks = new Map<
+    string,
+    { readonly pack: Pack; readonly record: PackRecord; readonly place: Place }[]
+  >();
   for (const name of listObjects(folder, "packs")) {
     const open = (): Pack => readPack(readObject(folder, name, repository), join(folder, name), keys);
     const pack = attempt(problems, open);
