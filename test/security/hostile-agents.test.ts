@@ -87,7 +87,7 @@ const FRAMES: readonly (readonly [string, number, () => Buffer])[] = [
   ["a ping in pieces", PROTOCOL_ERROR, () => frame("x", { opcode: OPCODES.ping, fin: false })],
   ["half a closing code", PROTOCOL_ERROR, () => frame("x", { opcode: OPCODES.close })],
   ["text that is none", NO_TEXT, () => frame(Buffer.from([0xc3, 0x28]))],
-  ["bytes", POLICY, () => frame("{}", { opcode: OPCODES.binary })],
+  ["bytes", POLICY, () => frame('{"type":"beat"}', { opcode: OPCODES.binary })],
   ["no JSON", POLICY, () => frame("{'type': beat}")],
   ["an empty text", POLICY, () => frame("")],
   ["null", POLICY, () => frame("null")],
