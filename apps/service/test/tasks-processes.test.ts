@@ -3,7 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
-import { BEAT_MS, DEVICE_LOST_MS, SILENCE_MS } from "@holdfast/protocol";
+import { BEAT_MS, DEVICE_LOST_MS, type ServiceMessage, SILENCE_MS } from "@holdfast/protocol";
 import { PROCESS_DEAD_MS } from "../src/channel/processes.ts";
 import type { Database } from "../src/database/database.ts";
 import { openDatabase } from "../src/database/open-database.ts";
@@ -65,8 +65,7 @@ async function startFleet(url: string, count: number): Promise<Fleet> {
 
 /** Succeeds at whatever it is given, and counts. */
 function workOff(agent: ScriptedAgent, started: Map<string, string[]>, runs: Set<string>): void {
-  agent.socket.on("message", (data: Buffer) => {
-    const message = JSON.parse(data.toString("utf8"));
+  const take = (message: ServiceMessage): void => {
     if (message.type !== "start") return;
     // What is repeated is answered again: the answer may have been lost with another channel.
     if (!runs.has(message.run))
@@ -74,6 +73,12 @@ function workOff(agent: ScriptedAgent, started: Map<string, string[]>, runs: Set
     runs.add(message.run);
     agent.event(message.run, 1, { kind: "started" });
     agent.event(message.run, 2, { kind: "succeeded", result: BACKUP_RESULT });
+  };
+  // The first may have come right behind the welcome.
+  for (const message of agent.heard) take(message);
+  agent.socket.on("message", () => {
+    const message = agent.heard.at(-1);
+    if (message !== undefined) take(message);
   });
 }
 
@@ -118,22 +123,25 @@ suite("three processes on one PostgreSQL", { skip: postgresMissing }, () => {
     const identities: Identity[] = [];
     for (let count = 0; count < 6; count += 1) identities.push(await enrolDevice(first));
     const started = new Map<string, string[]>();
-    const runs = new Set<string>();
     const ids: string[] = [];
     for (let count = 0; count < 90; count += 1) {
       const identity = identities[count % identities.length];
       assert(identity !== undefined);
       ids.push(await third.createTask(identity.deviceId, { attemptMax: 1 }));
     }
-    const held = new Map<string, Set<string>>();
+    const held = new Map<string, { own: Set<string>; former: ScriptedAgent }>();
     for (const [at, identity] of identities.entries()) {
       // Every device dials one process, and soon another one.
       const own = new Set<string>();
-      held.set(identity.deviceId, own);
-      workOff(await connectAgent(fleet.processes[at % 3] ?? first, identity), started, own);
+      const former = await connectAgent(fleet.processes[at % 3] ?? first, identity);
+      held.set(identity.deviceId, { own, former });
+      workOff(former, started, own);
     }
     for (const [at, identity] of identities.entries()) {
-      const own = held.get(identity.deviceId) ?? runs;
+      const { own = new Set<string>(), former } = held.get(identity.deviceId) ?? {};
+      // As an agent does: what it says it holds is all that it has heard of.
+      former?.socket.terminate();
+      await former?.closed;
       const agent = await connectAgent(
         fleet.processes[(at + 1) % 3] ?? first,
         identity,
