@@ -3,18 +3,8 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import fc from "fast-check";
 import picomatch from "picomatch";
-import { parseGlob } from "../src/selection/glob-pattern.ts";
+import { parseGlob, PICOMATCH_OPTIONS } from "../src/selection/glob-pattern.ts";
 import { linearMatcherOf } from "../src/selection/linear-expression.ts";
-
-const OPTIONS = {
-  dot: true,
-  flags: "s",
-  keepQuotes: true,
-  noextglob: true,
-  nonegate: true,
-  strictSlashes: true,
-  windows: false,
-} as const;
 
 const PIECES = [
   "a",
@@ -45,7 +35,7 @@ suite("A pattern", () => {
     const seen = { true: 0, false: 0 };
     fc.assert(
       fc.property(glob, fc.array(subject, { minLength: 20, maxLength: 20 }), (pattern, subjects) => {
-        const expression = picomatch.makeRe(pattern, OPTIONS);
+        const expression = picomatch.makeRe(pattern, PICOMATCH_OPTIONS);
         const isMatch = linearMatcherOf(expression);
         for (const text of subjects) {
           const expected = expression.test(text);

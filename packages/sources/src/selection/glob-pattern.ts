@@ -63,18 +63,19 @@ export function compileGlob(body: string, text: string): GlobTest {
   }
 }
 
+/** The flag `s`: a newline in a name is a character like any other, else such a name would escape its pattern. */
+export const PICOMATCH_OPTIONS = {
+  dot: true,
+  flags: "s",
+  keepQuotes: true,
+  noextglob: true,
+  nonegate: true,
+  strictSlashes: true,
+  windows: false,
+} as const;
+
 function matcher(body: string): (subject: string) => boolean {
-  // The flag `s`: a newline in a name is a character like any other, else such a name would escape its pattern.
-  const expression = picomatch.makeRe(withLiterals(body), {
-    dot: true,
-    flags: "s",
-    keepQuotes: true,
-    noextglob: true,
-    nonegate: true,
-    strictSlashes: true,
-    windows: false,
-  });
-  return matcherOf(expression);
+  return matcherOf(picomatch.makeRe(withLiterals(body), PICOMATCH_OPTIONS));
 }
 
 /**
