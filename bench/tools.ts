@@ -23,7 +23,7 @@ export interface Tool {
   initialize(place: Place): Command;
   /** `label` is unique within the repository. */
   backUp(place: Place, label: string): Command;
-  /** Restores the copy with `label`, the newest one, into `place.target`. */
+  /** Restores the copy with `label`, the newest one, into `place.target`, until the disk has it. */
   restore(place: Place, label: string): Command;
   verify(place: Place): Command;
 }
@@ -89,7 +89,7 @@ function restic(program: Program): Tool {
     warmUp: (place) => command(place, "version"),
     initialize: (place) => command(place, "init"),
     backUp: (place) => command(place, "backup", place.source),
-    restore: (place) => command(place, "restore", "latest", "--target", place.target),
+    restore: (place) => untilOnDisk(command(place, "restore", "latest", "--target", place.target), place),
     verify: (place) => command(place, "check", "--read-data"),
   };
 }
@@ -108,10 +108,19 @@ function borg(program: Program): Tool {
     initialize: (place) => command(place, "init", "--encryption", "repokey-blake2", place.repository),
     backUp: (place, label) =>
       command(place, "create", "--compression", "zstd,3", `${place.repository}::${label}`, place.source),
-    restore: (place, label) => ({
-      ...command(place, "extract", `${place.repository}::${label}`),
-      cwd: place.target,
-    }),
+    restore: (place, label) => {
+      const extract = command(place, "extract", `${place.repository}::${label}`);
+      return untilOnDisk({ ...extract, cwd: place.target }, place);
+    },
     verify: (place) => command(place, "check", "--verify-data", place.repository),
   };
+}
+
+/**
+ * The command, and then a sync of the file system restored into: Holdfast's restores end with one, and the peers' leave
+ * what they wrote in the page cache.
+ */
+function untilOnDisk({ program, args, ...rest }: Command, { target }: Place): Command {
+  const script = 'target=$1; shift; "$@" && sync --file-system "$target"';
+  return { program: "sh", args: ["-c", script, "sh", target, program, ...args], ...rest };
 }
