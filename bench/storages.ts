@@ -1,13 +1,22 @@
 /**
  * Measures Holdfast on remote storages against each protocol's own tool, on the same server of this machine and in turns:
- * `npm run bench:storages -- [--kinds LIST] [--runs 5] [--bytes 1GiB] [--latency MS] [--dir FOLDER] [--clients LIST]`.
+ * `npm run bench:storages -- [--kinds LIST] [--runs 5] [--bytes 1GiB] [--content noise|image|tree] [--latency MS] [--dir FOLDER]
+ * [--clients LIST]`.
  * Writes JSON lines and Markdown tables to bench/results/. `--report FILE...` makes the tables of earlier runs anew.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { arch, availableParallelism, cpus, release, tmpdir, totalmem } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { hasText, parseJson } from "./json.ts";
 import { measure } from "./measure.ts";
@@ -22,7 +31,7 @@ import { s3 } from "./storages/s3.ts";
 import { type Client, type Kind, kindNames, type Place } from "./storages/service.ts";
 import { sftp, sshVersion } from "./storages/sftp.ts";
 import { smbEncrypted, smbSigned, smbVersion } from "./storages/smb.ts";
-import { makeSource } from "./storages/source.ts";
+import { type Content, contents, makeSource } from "./storages/source.ts";
 import { curlVersion, webdav } from "./storages/webdav.ts";
 
 const KINDS: readonly Kind[] = [sftp, s3, azure, webdav, smbSigned, smbEncrypted];
@@ -34,6 +43,7 @@ const { values, positionals } = parseArgs({
     clients: { type: "string", default: "" },
     runs: { type: "string", default: "5" },
     bytes: { type: "string", default: "1GiB" },
+    content: { type: "string", default: "noise" },
     latency: { type: "string", default: "0" },
     dir: { type: "string", default: tmpdir() },
     report: { type: "boolean", default: false },
@@ -51,7 +61,9 @@ async function measureStorages(): Promise<void> {
   run("chmod", ["755", work]);
   process.env["TMPDIR"] = folder(work, "servers");
   const bytes = parseBytes(values.bytes);
-  makeSource(join(work, "source"), bytes);
+  const content = contents.find((name) => name === values.content);
+  if (content === undefined) throw new Error(`--content ${values.content}: say ${contents.join(", ")}`);
+  makeSource(join(work, "source"), bytes, content);
   const stamp = new Date().toISOString().replaceAll(":", "");
   const file = join(folder(repositoryRoot, "bench/results"), `storages-${stamp}`);
   const records: StorageRecord[] = [];
@@ -60,7 +72,7 @@ async function measureStorages(): Promise<void> {
     appendFileSync(`${file}.jsonl`, `${JSON.stringify(record)}\n`);
     if (record.record === "transfer") console.error(JSON.stringify(record));
   };
-  report(describeMachine(bytes, Number(values.latency)));
+  report(describeMachine(bytes, content, Number(values.latency)));
   const kinds = KINDS.filter(({ name }) => values.kinds.split(",").includes(name)).filter(isThere);
   for (let index = 0; index < Number(values.runs); index += 1) {
     for (const kind of kinds) await measureKind(kind, index, work, report);
@@ -86,7 +98,9 @@ async function measureKind(
   await using service = await kind.start(work);
   await using line = await startLine(service.port, Number(values.latency));
   const all = service.clients(line.port, `run${String(index)}`);
-  const chosen = all.filter(({ name }) => values.clients === "" || values.clients.split(",").includes(name));
+  const chosen = all
+    .filter(({ name }) => values.clients === "" || values.clients.split(",").includes(name))
+    .filter(({ handles }) => handles === undefined || handles.some((one) => one === values.content));
   for (let turn = 0; turn < chosen.length; turn += 1) {
     const client = chosen[(index + turn) % chosen.length];
     if (client === undefined) continue;
@@ -124,11 +138,10 @@ function measureClient(
   }
 }
 
-/** Holdfast repeats the source's path below the target. */
+/** Holdfast and restic repeat the source's path below the target, sftp its name. */
 function checkCameBack({ source, target }: Place): void {
-  const found = run("find", [target, "-type", "f", "-name", "noise-0.bin", "-printf", "%h"]);
-  if (found === "") throw new Error("nothing came back");
-  run("diff", ["-r", source, found]);
+  const candidates = [join(target, source), join(target, basename(source)), target];
+  run("diff", ["-r", source, candidates.find((path) => existsSync(path)) ?? target]);
 }
 
 interface Line extends AsyncDisposable {
@@ -154,7 +167,7 @@ async function end(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-function describeMachine(bytes: number, latencyMs: number): MachineRecord {
+function describeMachine(bytes: number, content: Content, latencyMs: number): MachineRecord {
   const versions = {
     OpenSSH: sshVersion(),
     rclone: rcloneVersion(),
@@ -174,6 +187,7 @@ function describeMachine(bytes: number, latencyMs: number): MachineRecord {
     node: process.version,
     versions: Object.fromEntries(known),
     bytes,
+    content,
     latencyMs,
   };
 }

@@ -1,6 +1,7 @@
 /** What a run writes down, and the tables made of it. */
 import type { Measurement } from "../measure.ts";
 import { type KindName, kindNames } from "./service.ts";
+import type { Content } from "./source.ts";
 
 export const directions = ["up", "down"] as const;
 export type Direction = (typeof directions)[number];
@@ -14,6 +15,7 @@ export interface MachineRecord {
   readonly node: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly bytes: number;
+  readonly content: Content;
   /** Of a round trip, in addition to what the loopback interface takes. */
   readonly latencyMs: number;
 }
@@ -55,7 +57,7 @@ function machineLine(machine: MachineRecord): string {
   const memory = `${String(Math.round(machine.memoryBytes / 2 ** 30))} GiB`;
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const line = machine.latencyMs === 0 ? "" : `, round trips ${String(machine.latencyMs)} ms longer`;
-  const what = `${String(Math.round(machine.bytes / 2 ** 20))} MiB${line}`;
+  const what = `${String(Math.round(machine.bytes / 2 ** 20))} MiB of ${machine.content}${line}`;
   const parts = [`${String(machine.cores)} cores`, machine.cpu, memory, `Linux ${machine.kernel}`];
   return `Machine: ${parts.join(", ")}, Node ${machine.node}; ${versions.join(", ")}. ${what}.`;
 }

@@ -1,12 +1,13 @@
 /** What is measured on one kind of storage: a real server on this machine, and the programs that use it. */
 import type { Command } from "../measure.ts";
+import type { Content } from "./source.ts";
 
 export const kindNames = ["sftp", "s3", "azure", "webdav", "smb-signed", "smb-encrypted"] as const;
 export type KindName = (typeof kindNames)[number];
 
 /** Folders and files of this machine. */
 export interface Place {
-  /** Holds plain files only. */
+  /** Holds plain files and folders only. */
   readonly source: string;
   /** Empty; the files of the source come back somewhere below it. */
   readonly target: string;
@@ -17,6 +18,8 @@ export interface Place {
 /** A program that moves the files of the source to the server and back. */
 export interface Client {
   readonly name: string;
+  /** What it can move; everything unless said. */
+  readonly handles?: readonly Content[];
   /** What must be there before the upload, or be gone; not measured. */
   prepare(place: Place): readonly Command[];
   upload(place: Place): Command;

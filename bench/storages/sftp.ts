@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { sshdMissing, startSftpServer } from "../../packages/storage/test/servers/sftp-server.ts";
 import type { Command } from "../measure.ts";
 import { tryRun } from "../shell.ts";
@@ -73,8 +73,9 @@ function sftpClient(remote: string, login: Login): Client {
   return {
     name: "sftp",
     prepare: ({ scratch }) => [batch(scratch, `mkdir ${remote}`)],
-    upload: ({ scratch, source }) => batch(scratch, `put ${source}/* ${remote}/`),
-    download: ({ scratch, target }) => batch(scratch, `get ${remote}/* ${target}/`),
+    upload: ({ scratch, source }) => batch(scratch, `put -R ${source} ${remote}/`),
+    download: ({ scratch, source, target }) =>
+      batch(scratch, `get -R ${remote}/${basename(source)} ${target}/`),
   };
 }
 

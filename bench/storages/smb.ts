@@ -57,9 +57,9 @@ function smbClient(remote: string, { port, protection, password }: Login): Clien
     name: "smbclient",
     prepare: ({ scratch }) => [command(scratch, `mkdir ${remote}`)],
     upload: ({ scratch, source }) =>
-      command(scratch, "prompt OFF", `lcd ${source}`, `cd ${remote}`, "mput *"),
+      command(scratch, "prompt OFF", "recurse ON", `lcd ${source}`, `cd ${remote}`, "mput *"),
     download: ({ scratch, target }) =>
-      command(scratch, "prompt OFF", `lcd ${target}`, `cd ${remote}`, "mget *"),
+      command(scratch, "prompt OFF", "recurse ON", `lcd ${target}`, `cd ${remote}`, "mget *"),
   };
 }
 

@@ -58,6 +58,7 @@ function curlClient(url: string, caFile: string): Client | undefined {
   return {
     name: "curl",
     prepare: ({ scratch }) => [command(scratch, [`url = "${url}"`, "request = MKCOL"])],
+    handles: ["noise", "image"],
     upload: ({ scratch, source }) =>
       command(
         scratch,
