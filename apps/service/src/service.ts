@@ -4,16 +4,18 @@
  * @module
  */
 import { X509Certificate } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, readFile } from "node:fs/promises";
 import type { Server } from "node:https";
 import { hostname } from "node:os";
-import { AppError, type Clock, systemClock, systemRandomness } from "@holdfast/kernel";
+import { AppError, type Clock, makeFolder, systemClock, systemRandomness } from "@holdfast/kernel";
 import { createAuditLog, type WrittenAuditLog } from "./audit/audit-log.ts";
 import { openAuthority } from "./authority/authority.ts";
 import { browserNames } from "./authority/server-names.ts";
 import { prepareTls, type TlsOptions, type TlsPort } from "./authority/tls-server.ts";
 import type { Database } from "./database/database.ts";
 import { openDatabase } from "./database/open-database.ts";
+import { lockForProcess } from "./database/process-lock.ts";
 import { copyBeforeUpgrade } from "./database/upgrade-copy.ts";
 import { registerAgentRoutes } from "./devices/agent-routes.ts";
 import { adoptWorker, createWorkerCode } from "./devices/own-worker.ts";
@@ -83,13 +85,14 @@ const SWEEP_MS = 60_000;
  * Starts the service; the first start makes everything that it needs.
  *
  * @throws AppError `ERR_USAGE`, `ERR_DATABASE_UNREACHABLE`, `ERR_DATABASE_NEWER`, `ERR_UNLOCK_FILE`, `ERR_KEY_WRONG`,
- * `ERR_VAULT_DAMAGED`, `ERR_LISTEN`.
+ * `ERR_VAULT_DAMAGED`, `ERR_LISTEN`, `ERR_SERVICE_RUNNING`.
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const clock = systemClock;
   const log = createLog(clock, (line) => options.log(line.trimEnd()));
-  await mkdir(options.dataFolder, { recursive: true, mode: 0o700 });
+  await makeDataFolder(options.dataFolder);
   await using opening = new AsyncDisposableStack();
+  opening.use(lockForProcess(options.database));
   const copy = copyBeforeUpgrade(options.database, clock);
   if (copy !== undefined)
     log.info("database-copied", { file: copy, reason: "its tables are brought up to date" });
@@ -236,6 +239,20 @@ function lifecycle({
       await audit.checkpoint();
     },
   };
+}
+
+async function makeDataFolder(path: string): Promise<void> {
+  try {
+    if ((await makeFolder(path, 0o700)) !== undefined) return;
+    await access(path, constants.W_OK);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError("ERR_FAILED", `The data folder ${path} cannot be used: ${reason}.`, {
+      subject: path,
+      remedy: "Name a folder that this user may write to with --data.",
+      cause,
+    });
+  }
 }
 
 async function openVaultOf(

@@ -67,6 +67,8 @@ export const ERROR_CODES = {
   ERR_AGENT_STATE: failed,
   ERR_AGENT_NOT_ENROLLED: failed,
   ERR_AGENT_RUNNING: refused,
+  /** Another process works with the same embedded database. */
+  ERR_SERVICE_RUNNING: refused,
   /** The agent ended, such as by a restart of its machine, while it had the run. */
   ERR_AGENT_STOPPED: { exit: 1, retryable: true },
   /** No enrolment code, or one that is wrong, used or expired. */

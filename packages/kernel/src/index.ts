@@ -9,6 +9,7 @@ export {
   isAppError,
   toErrorRecord,
 } from "./errors.ts";
+export { makeFolder, makeFolderSync } from "./folders.ts";
 export { newId, ULID_PATTERN } from "./ids.ts";
 export { collectAll, createMinorCollection } from "./minor-collection.ts";
 export { freeBytes, keepFreedMemory } from "./memory.ts";

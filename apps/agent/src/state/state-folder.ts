@@ -6,10 +6,10 @@
  */
 import { randomUUID } from "node:crypto";
 import { constants, type Stats } from "node:fs";
-import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { lstat, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import { AppError } from "@holdfast/kernel";
+import { AppError, makeFolder } from "@holdfast/kernel";
 
 const OTHERS_MASK = 0o077;
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -35,7 +35,7 @@ export async function openStateFolder(
   options: { readonly create: boolean; readonly hasModes: boolean },
 ): Promise<StateFolder> {
   try {
-    if (options.create) await mkdir(path, { recursive: true, mode: 0o700 });
+    if (options.create) await makeFolder(path, 0o700);
     const stats = await lstat(path);
     if (!stats.isDirectory()) throw unusable(path, "is no folder", "Choose another place with --state.");
     if (options.hasModes) checkPrivate(path, stats);

@@ -1,7 +1,6 @@
 /** `holdfast admin restore`: puts a copy of the service's database where the service looks for it. */
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { AppError } from "@holdfast/kernel";
+import { AppError, makeFolder } from "@holdfast/kernel";
 import { backupSqlite } from "@holdfast/service";
 import { type CommandCall, EXIT, type Exit, operand } from "../command-call.ts";
 import { servicePlaces } from "../service-places.ts";
@@ -13,7 +12,7 @@ export async function run(call: CommandCall): Promise<Exit> {
       remedy: "Use pg_restore for PostgreSQL.",
     });
   }
-  await mkdir(dirname(databaseFile), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(databaseFile), 0o700);
   backupSqlite(operand(call, 0), databaseFile);
   call.output.text(`The service's database is back in ${databaseFile}.`);
   call.output.text(`Put its unlock file to ${unlockFile}, or make a new one: holdfast admin unlock-file`);

@@ -11,10 +11,10 @@
  * @module
  */
 import { constants } from "node:fs";
-import { type FileHandle, link, lstat, mkdir, open, realpath, rm } from "node:fs/promises";
+import { type FileHandle, link, lstat, open, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { secretBuffer, SecretBytes, sha256 } from "@holdfast/crypto";
-import { AppError, type Randomness } from "@holdfast/kernel";
+import { AppError, makeFolder, type Randomness } from "@holdfast/kernel";
 
 export interface UnlockFilePlace {
   readonly path: string;
@@ -39,7 +39,11 @@ const HAS_MODES = process.platform !== "win32";
  * @throws AppError `ERR_UNLOCK_FILE`.
  */
 export async function createUnlockFile(place: UnlockFilePlace, randomness: Randomness): Promise<SecretBytes> {
-  await mkdir(dirname(resolve(place.path)), { recursive: true, mode: 0o700 });
+  try {
+    await makeFolder(dirname(resolve(place.path)), 0o700);
+  } catch (error) {
+    throw refused(place, `cannot be made (${codeOf(error)})`, "Choose another place with --unlock-file.");
+  }
   await checkPlace(place);
   using key = new SecretBytes(randomness(secretBuffer(KEY_BYTES)));
   using text = new SecretBytes(encode(key.bytes));

@@ -6,10 +6,10 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
-import { mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import { open, readdir, rename, unlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { AppError } from "@holdfast/kernel";
+import { AppError, makeFolder } from "@holdfast/kernel";
 import type { ObjectInfo, Storage } from "@holdfast/storage";
 import { checkNamedByHash } from "../format/head.ts";
 import { hashOfName } from "../format/object-names.ts";
@@ -132,7 +132,7 @@ export class SegmentFiles {
     const bytes = await this.#fetch(name);
     const temporary = `${path}.${randomBytes(8).toString("hex")}`;
     try {
-      await mkdir(cacheDir, { recursive: true, mode: 0o700 });
+      await makeFolder(cacheDir, 0o700);
       await writeDurably(temporary, bytes);
       await rename(temporary, path);
     } catch (error) {

@@ -12,8 +12,7 @@
  *
  * @module
  */
-import { AppError, isAppError, type Randomness, systemRandomness } from "@holdfast/kernel";
-import { mkdirSync } from "node:fs";
+import { AppError, isAppError, makeFolderSync, type Randomness, systemRandomness } from "@holdfast/kernel";
 import process from "node:process";
 import type { EntryKind } from "../posix/entry-stat.ts";
 import { currentPlatform } from "../platform/current-platform.ts";
@@ -114,7 +113,7 @@ function openTop(calls: FileCalls, path: Buffer): DirectoryHandle {
   const subject = displayPath(path);
   const remedy = "Name a folder that this user may write to.";
   try {
-    mkdirSync(path, { recursive: true });
+    makeFolderSync(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new AppError("ERR_TARGET", `The target ${subject} cannot be made: ${reason}.`, {

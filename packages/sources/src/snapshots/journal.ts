@@ -8,9 +8,10 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rename, rmdir, unlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rmdir, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
+import { makeFolder } from "@holdfast/kernel";
 import type { SnapshotRecord, SnapshotSystem } from "./snapshot-system.ts";
 import type { ToolRunner } from "./tool-runner.ts";
 
@@ -29,7 +30,7 @@ export class SnapshotJournal {
   }
 
   static async begin(folder: string): Promise<SnapshotJournal> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, 0o700);
     const name = `${String(process.pid)}-${randomBytes(8).toString("hex")}.json`;
     own.add(name);
     return new SnapshotJournal(folder, name);

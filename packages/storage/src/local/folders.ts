@@ -6,6 +6,7 @@
 import { constants } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolder } from "@holdfast/kernel";
 import { errno } from "./failures.ts";
 
 const FOLDER_MODE = 0o700;
@@ -31,7 +32,7 @@ async function syncFolder(path: string): Promise<void> {
 
 /** Creates `path` and what is missing above it, durably. Only for the base folder, and only when asked to. */
 export async function createBaseFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: FOLDER_MODE });
+  const first = await makeFolder(path, FOLDER_MODE);
   if (first === undefined) return;
   for (let folder = path; folder !== dirname(first); folder = dirname(folder)) {
     await syncFolder(dirname(folder));

@@ -7,7 +7,6 @@ import {
   closeSync,
   fstatSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -16,7 +15,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { Randomness } from "@holdfast/kernel";
+import { makeFolderSync, type Randomness } from "@holdfast/kernel";
 import {
   type CacheContents,
   cacheFileName,
@@ -123,7 +122,7 @@ export function createCache(
 ): NewCache | undefined {
   try {
     const folder = join(cacheDir, FOLDER);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolderSync(folder, 0o700);
     const final = join(folder, cacheFileName(idKey, subject));
     sweep(folder);
     const temporary = `${final}.${randomness(Buffer.alloc(6)).toString("hex")}${UNFINISHED}`;
