@@ -354,6 +354,25 @@ export const COMMANDS: readonly CommandDefinition[] = [
     load: () => import("./commands/admin-restore.ts"),
   },
   {
+    name: "admin unlock-slots",
+    operands: [],
+    summary: "list the ways to open the service's vault, add a passphrase, or remove one of them",
+    options: [
+      { flags: "--add-passphrase", text: "add a passphrase" },
+      NEW_KEY_FILE,
+      { flags: "--label TEXT", text: "what the passphrase is called in the list" },
+      { flags: "--remove SLOT", text: "remove the one with this id" },
+      {
+        flags: "--key-file FILE",
+        text: "open the vault with this passphrase or recovery kit, not the unlock file",
+      },
+      SERVICE_DATA,
+      SERVICE_DATABASE,
+      UNLOCK_FILE,
+    ],
+    load: () => import("./commands/admin-unlock-slots.ts"),
+  },
+  {
     name: "admin unlock-file",
     operands: [],
     summary: "make a new unlock file, with a passphrase of the vault or the recovery kit",

@@ -1,6 +1,11 @@
 // The public surface of this package.
 export { resetPassword } from "./administration/reset-password.ts";
 export {
+  addUnlockPassphrase,
+  listUnlockSlots,
+  removeUnlockSlot,
+} from "./administration/unlock-slots.ts";
+export {
   makeNewUnlockFile,
   type Verification,
   verifyDatabase,

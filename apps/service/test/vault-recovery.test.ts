@@ -13,6 +13,7 @@ import {
 } from "@holdfast/repository";
 import { MemoryStorage } from "@holdfast/storage";
 import { z } from "zod";
+import { userActor } from "../src/audit/audit.ts";
 import { openVault } from "../src/secrets/open-vault.ts";
 import { confirmRecoveryKit, makeRecoveryKit } from "../src/secrets/recovery-kit.ts";
 import { addRecoverySlots } from "../src/secrets/repository-slots.ts";
@@ -323,11 +324,14 @@ forEachDatabase("unlock slots", (open) => {
     );
     const file = status.slots[0];
     assert.equal(file?.kind, "file");
-    await assert.rejects(removeSlot(fixture.vaultDependencies, ACTOR, file.id), refusal("ERR_LAST_SLOT"));
+    await assert.rejects(
+      removeSlot(fixture.vaultDependencies, userActor(ACTOR), file.id),
+      refusal("ERR_LAST_SLOT"),
+    );
     const slot = await add(fixture);
     const unlock = { kind: "passphrase", passphrase: Buffer.from(PASSPHRASE) } as const;
     (await openVault(database.db, unlock, PORTS))[Symbol.dispose]();
-    await removeSlot(fixture.vaultDependencies, ACTOR, file.id);
+    await removeSlot(fixture.vaultDependencies, userActor(ACTOR), file.id);
     await assert.rejects(openVault(database.db, { kind: "file", ...place }, PORTS), refusal("ERR_KEY_WRONG"));
     (await openVault(database.db, unlock, PORTS))[Symbol.dispose]();
     const later = await vaultStatus(database.db, vault);
@@ -335,9 +339,12 @@ forEachDatabase("unlock slots", (open) => {
       [later.unattendedStart, later.safeWithoutMachine, later.safeWithoutUnlockFile],
       [false, true, true],
     );
-    await assert.rejects(removeSlot(fixture.vaultDependencies, ACTOR, slot.id), refusal("ERR_LAST_SLOT"));
     await assert.rejects(
-      removeSlot(fixture.vaultDependencies, ACTOR, file.id),
+      removeSlot(fixture.vaultDependencies, userActor(ACTOR), slot.id),
+      refusal("ERR_LAST_SLOT"),
+    );
+    await assert.rejects(
+      removeSlot(fixture.vaultDependencies, userActor(ACTOR), file.id),
       refusal("ERR_SLOT_NOT_FOUND"),
     );
     assert.deepEqual(await actions(fixture), ["vault.slot-add", "vault.slot-remove"]);
@@ -350,8 +357,11 @@ forEachDatabase("unlock slots", (open) => {
     await confirm(fixture, kit);
     const file = (await vaultStatus(database.db, vault)).slots.find(({ kind }) => kind === "file");
     assert(file !== undefined);
-    await assert.rejects(removeSlot(fixture.vaultDependencies, ACTOR, file.id), refusal("ERR_LAST_SLOT"));
-    await removeSlot(fixture.vaultDependencies, ACTOR, kit.id);
+    await assert.rejects(
+      removeSlot(fixture.vaultDependencies, userActor(ACTOR), file.id),
+      refusal("ERR_LAST_SLOT"),
+    );
+    await removeSlot(fixture.vaultDependencies, userActor(ACTOR), kit.id);
     assert.equal(await vault.recoveryPublicKey(database.db), undefined);
     assert.equal((await vaultStatus(database.db, vault)).recoveryKit, false);
   });

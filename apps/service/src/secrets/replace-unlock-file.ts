@@ -13,7 +13,7 @@ import { checkOpens } from "./vault-slots.ts";
 import type { ValuePorts } from "./vault-values.ts";
 
 /** Somebody on the machine of the service, by its command. */
-const COMMAND_ACTOR: AuditActor = { kind: "command", id: "" };
+export const COMMAND_ACTOR: AuditActor = { kind: "command", id: "" };
 
 /**
  * Opens the vault in another way, makes an unlock file, and lets it take the place of the earlier ones.

@@ -92,7 +92,7 @@ function slotRoutes(dependencies: VaultDependencies): AnyRoute[] {
       tag: TAG,
       right,
       params: byId,
-      handle: ({ actor, params }) => removeSlot(dependencies, signedIn(actor), params.id),
+      handle: ({ actor, params }) => removeSlot(dependencies, userActor(signedIn(actor)), params.id),
     }),
   ];
 }

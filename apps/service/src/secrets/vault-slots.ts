@@ -6,7 +6,8 @@
 import { timingSafeEqual } from "node:crypto";
 import { AppError } from "@holdfast/kernel";
 import type { NewVaultSlot, VaultSlot } from "@holdfast/protocol";
-import { userActor } from "../audit/audit.ts";
+import { type AuditActor, type AuditLog, userActor } from "../audit/audit.ts";
+import type { Database } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
 import { SLOTS_MAX } from "./open-vault.ts";
 import type { OwnPasswordDependencies } from "./own-password.ts";
@@ -42,7 +43,6 @@ export async function addPassphraseSlot(
   actor: Actor,
   given: NewVaultSlot,
 ): Promise<VaultSlot> {
-  const { database, vault, audit } = dependencies;
   if (given.passphrase.normalize("NFC") !== given.confirmation.normalize("NFC")) {
     throw new AppError("ERR_CONFIRMATION", "The passphrase and its confirmation are not the same.", {
       subject: "confirmation",
@@ -52,10 +52,28 @@ export async function addPassphraseSlot(
   warningsOfKey(await strengthOf(dependencies.estimate, given.passphrase), "This passphrase");
   await dependencies.requireOwnPassword(actor, given.password, "vault.slot");
   using passphrase = secretText(given.passphrase);
-  const target = { kind: "passphrase", passphrase: passphrase.bytes } as const;
-  const row = await sealSlot(vault.vaultId, vault.keys.root.bytes, target, given.label, dependencies);
+  return await insertPassphraseSlot(dependencies, userActor(actor), given.label, passphrase.bytes);
+}
+
+/** What a change of the slots takes, whoever makes it. */
+export interface SlotDependencies extends ValuePorts {
+  readonly database: Database;
+  readonly audit: AuditLog;
+  readonly vault: OpenedVault;
+}
+
+/** @throws AppError `ERR_USAGE` when there are too many. */
+export async function insertPassphraseSlot(
+  dependencies: SlotDependencies,
+  actor: AuditActor,
+  label: string,
+  passphrase: Uint8Array,
+): Promise<VaultSlot> {
+  const { database, vault, audit } = dependencies;
+  const target = { kind: "passphrase", passphrase } as const;
+  const row = await sealSlot(vault.vaultId, vault.keys.root.bytes, target, label, dependencies);
   await checkOpens(vault.keys, row, target);
-  return await database.transaction(async (transaction) => {
+  return database.transaction(async (transaction) => {
     const slots = await transaction.selectFrom("unlock_slots").select("id").execute();
     if (slots.length >= SLOTS_MAX) {
       throw new AppError("ERR_USAGE", `A vault has at most ${String(SLOTS_MAX)} unlock slots.`, {
@@ -64,7 +82,7 @@ export async function addPassphraseSlot(
     }
     await transaction.insertInto("unlock_slots").values(row).execute();
     await audit.append(transaction, {
-      actor: userActor(actor),
+      actor,
       action: "vault.slot-add",
       subject: { kind: "slot", id: row.id },
       details: { kind: row.kind, label: row.label },
@@ -79,8 +97,8 @@ export async function addPassphraseSlot(
  * @throws AppError `ERR_SLOT_NOT_FOUND`, `ERR_LAST_SLOT` for the last one that opens the vault at a start.
  */
 export async function removeSlot(
-  { database, audit }: VaultDependencies,
-  actor: Actor,
+  { database, audit }: Pick<SlotDependencies, "database" | "audit">,
+  actor: AuditActor,
   id: string,
 ): Promise<void> {
   await database.transaction(async (transaction) => {
@@ -104,7 +122,7 @@ export async function removeSlot(
       await transaction.updateTable("vault").set({ recovery_public_key: null, recovery_box: null }).execute();
     }
     await audit.append(transaction, {
-      actor: userActor(actor),
+      actor,
       action: "vault.slot-remove",
       subject: { kind: "slot", id },
       details: { kind: slot.kind, label: slot.label },
