@@ -7,6 +7,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { linuxDisks } from "../../apps/agent/src/platform/linux-disks.ts";
 import { startScene } from "./scene.ts";
 
 const PASSPHRASE = "correct horse battery staple";
@@ -21,6 +22,10 @@ function makeSource(folder: string): void {
     );
   }
   writeFileSync(join(folder, "deep", "empty"), "");
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 /** Every file below a folder. */
@@ -48,6 +53,10 @@ suite("a company's first day", () => {
     const second = await scene.addAgent("second");
     const tested = await api.ok("POST", `/storages/${String(storage["id"])}/test`, { device: first });
     assert.equal((await ended(tested["task"]))["state"], "succeeded");
+    const { free } = await api.ok("GET", `/storages/${String(storage["id"])}`);
+    assert(isRecord(free) && Number(free["bytes"]) > 0, "the free space that the test found");
+    const { disks } = await api.ok("GET", `/devices/${first}`);
+    assert.deepEqual(disks, linuxDisks());
 
     const plan = await api.ok("POST", "/plans", {
       name: "nightly",
@@ -78,6 +87,9 @@ suite("a company's first day", () => {
       assert.equal(done["state"], "succeeded", JSON.stringify(done["error"]));
       execFileSync("diff", ["-r", source, join(target, source)]);
     }
+
+    const { storedBytes, copies } = await api.ok("GET", `/storages/${String(storage["id"])}`);
+    assert(Number(storedBytes) > 0 && copies === 1);
 
     // Nothing of it lies in the storage, the database or the agents' folders in clear.
     for (const folder of ["storage", "service", "agent-first", "agent-second"]) {

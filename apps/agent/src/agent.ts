@@ -91,6 +91,7 @@ class Agent {
           version: version(),
           platform: options.platform.description,
           methods: [...options.platform.module.methods],
+          disks: [...options.platform.module.disks()],
           runs: this.#runs.held(),
         }),
         onUp: () => {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { suite, test } from "node:test";
+import { systemClock } from "@holdfast/kernel";
 import { CLOSE_CODES, SILENCE_MS } from "@holdfast/protocol";
 import fc from "fast-check";
 import { openDatabase } from "../src/database/open-database.ts";
+import { showDevice } from "../src/devices/device-rows.ts";
 import { startService } from "./device-fixture.ts";
 import { connectAgent, dial, enrolDevice, PLATFORM } from "./scripted-agent.ts";
 
@@ -41,6 +43,33 @@ suite("channel", () => {
       assert.deepEqual(service.failures, []);
     });
   }
+
+  test("keeps the disks that a device announces, until it says otherwise", async () => {
+    await using service = await startService(await openDatabase(":memory:"));
+    const identity = await enrolDevice(service);
+    const kept = async (): Promise<unknown> => {
+      const { id } = await service.database.db.selectFrom("devices").select("id").executeTakeFirstOrThrow();
+      const { disks } = await showDevice(service.database.db, systemClock, id);
+      return disks;
+    };
+    const sda = { name: "sda", bytes: 5, model: "m", removable: false, readOnly: false, volumes: [] };
+    for (const [disks, expected] of [
+      [[sda], [sda]],
+      // Of an older agent.
+      [undefined, []],
+    ]) {
+      const agent = dial(service.port, identity);
+      await once(agent.socket, "open");
+      agent.sendText(JSON.stringify({ ...HELLO, disks }));
+      await agent.next("welcome");
+      assert.deepEqual(await kept(), expected);
+      await agent.close();
+    }
+    const many = dial(service.port, identity);
+    await once(many.socket, "open");
+    many.sendText(JSON.stringify({ ...HELLO, disks: Array.from({ length: 33 }, () => sda) }));
+    assert.equal(await many.closed, POLICY_VIOLATION);
+  });
 
   test("closes for a second hello, and for frames above 1 MiB", async () => {
     await using service = await startService(await openDatabase(":memory:"));

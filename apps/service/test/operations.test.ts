@@ -15,6 +15,7 @@ import { createPlan } from "../src/plans/plans.ts";
 import { listCopies } from "../src/copies/copy-rows.ts";
 import { createStorage } from "../src/storages/storages.ts";
 import type { TaskEnd, TaskKinds, TaskRow } from "../src/tasks/task-kinds.ts";
+import { findStorage, showStorage } from "../src/storages/storage-rows.ts";
 import { type Catalogue, catalogue, planOf } from "./catalogue-fixture.ts";
 import { forEachDatabase } from "./databases.ts";
 import { newTaskRow } from "./task-row.ts";
@@ -172,6 +173,29 @@ forEachDatabase("the end of a task", (open) => {
       [{ id: COPY, stored: 9, encryption: { method: "cbc", level: "normal" }, plan: current.plan.id }],
     );
     assert.deepEqual(fixture.queued, []);
+  });
+
+  test("keeps how much room is left in the storage, as a backup or test has found it", async () => {
+    await using fixture = await catalogue(await open());
+    const current = await scene(fixture);
+    const { db } = fixture.database;
+    const shown = async (): Promise<unknown[]> => {
+      const { free, storedBytes } = await showStorage(db, await findStorage(db, current.plan.storage));
+      return [free?.bytes, storedBytes];
+    };
+    assert.deepEqual(await shown(), [undefined, 0]);
+    const backup = finished(COPY, 5);
+    await end(current, current.taskOf("backup"), {
+      ...backup,
+      result: { ...backup.result, freeBytes: 2 ** 45 },
+    });
+    assert.deepEqual(await shown(), [2 ** 45, 9]);
+    const task = { ...current.taskOf("storage.test"), storage_id: current.plan.storage };
+    await end(current, task, { state: "succeeded", result: { milliseconds: 1, freeBytes: 7 }, warnings: 0 });
+    assert.deepEqual(await shown(), [7, 9]);
+    // One that does not tell.
+    await end(current, task, { state: "succeeded", result: { milliseconds: 1 }, warnings: 0 });
+    assert.deepEqual(await shown(), [7, 9]);
   });
 
   test("forgets by the plan's retention, on a worker, and then cleans", async () => {

@@ -3,6 +3,7 @@ export * from "./agent/enrolment-code.ts";
 export * from "./agent/enrolment.ts";
 export * from "./agent/lanes.ts";
 export * from "./agent/lease.ts";
+export * from "./agent/disks.ts";
 export * from "./agent/messages.ts";
 export * from "./agent/results.ts";
 export * from "./agent/tasks.ts";

@@ -6,5 +6,7 @@ export const DARWIN: PlatformModule = {
   system: "darwin",
   methods: ["cbc"],
   hasModes: true,
+  // Not written yet: docs/platforms.md.
+  disks: () => [],
   stateDir: ({ isRoot, home }) => join(isRoot ? "/" : home, "Library/Application Support/Holdfast/agent"),
 };

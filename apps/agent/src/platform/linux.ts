@@ -1,10 +1,12 @@
 import { join } from "node:path";
+import { linuxDisks } from "./linux-disks.ts";
 import type { PlatformModule } from "./platform-module.ts";
 
 export const LINUX: PlatformModule = {
   system: "linux",
   methods: ["gcm", "cbc"],
   hasModes: true,
+  disks: linuxDisks,
   stateDir: ({ isRoot, home, environment }) => {
     if (isRoot) return "/var/lib/holdfast/agent";
     const base = environment["XDG_STATE_HOME"];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { METHODS, Platform } from "@holdfast/protocol";
+import type { Disk, METHODS, Platform } from "@holdfast/protocol";
 
 export type Method = (typeof METHODS)[number];
 
@@ -21,5 +21,7 @@ export interface PlatformModule {
   readonly methods: readonly Method[];
   /** Permission bits and owners of files say who can read them. */
   readonly hasModes: boolean;
+  /** What it has of disks now. */
+  readonly disks: () => readonly Disk[];
   readonly stateDir: (account: Account) => string;
 }

@@ -6,6 +6,8 @@ export const WIN32: PlatformModule = {
   methods: ["gcm", "cbc"],
   // Node.js shows no access lists; the folder inherits those of ProgramData, which docs/agent.md says to narrow.
   hasModes: false,
+  // Not written yet: docs/platforms.md.
+  disks: () => [],
   stateDir: ({ home, environment }) => {
     const base = environment["ProgramData"];
     return win32.join(base === undefined || base === "" ? home : base, "Holdfast", "agent");

@@ -38,14 +38,22 @@ export const backup: TaskRunner<"backup"> = (task, context) =>
       await storage.put(name, bytes);
     const result = await makeCopy(repository, task, paths, context);
     const { filesNew, filesChanged, filesUnchanged, bytesRead, bytesAdded, bytesStored } = result;
+    const freeBytes = await leftIn(storage);
     const counts = { filesNew, filesChanged, filesUnchanged, bytesRead, bytesAdded, bytesStored };
     return {
       copy: catalogueEntry(result, task, context),
       ...counts,
       seconds: result.seconds,
       warnings: result.warnings,
+      ...(freeBytes === undefined ? {} : { freeBytes }),
     };
   });
+
+/** For people to look at: that a storage does not tell is no reason to fail. */
+async function leftIn(storage: Storage): Promise<number | undefined> {
+  const bytes = await storage.free().catch(() => null);
+  return bytes === null ? undefined : Math.trunc(bytes);
+}
 
 function paceOf({ bandwidth, bytesPerSecond }: TaskOf<"backup">): readonly PaceStep[] | undefined {
   if (bandwidth !== undefined) return bandwidth;

@@ -40,6 +40,7 @@ export async function connectDevice(
         version: hello.version,
         platform: JSON.stringify(hello.platform),
         methods: JSON.stringify(hello.methods),
+        disks: JSON.stringify(hello.disks ?? []),
         process_id: processId,
         connected_at: now,
         seen_at: now,

@@ -13,6 +13,7 @@ import { addNotifications } from "./migrations/0003-notifications.ts";
 import { addLocksAndReplication } from "./migrations/0004-locks-and-replication.ts";
 import { addProposals } from "./migrations/0006-proposals.ts";
 import { addHistory } from "./migrations/0007-history.ts";
+import { addDisksAndSpace } from "./migrations/0008-disks-and-space.ts";
 
 export interface ServiceMigration {
   /** Number only: a file may be renamed, the name in the database not. */
@@ -28,6 +29,7 @@ export const MIGRATIONS: readonly ServiceMigration[] = [
   { name: "0004", up: addLocksAndReplication },
   { name: "0006", up: addProposals },
   { name: "0007", up: addHistory },
+  { name: "0008", up: addDisksAndSpace },
 ];
 
 export const MIGRATION_TABLE = "schema_migrations";

@@ -4,7 +4,7 @@
  * @module
  */
 import { AppError, type Clock } from "@holdfast/kernel";
-import { type DeviceQuery, type DeviceView, method, type Page, platform } from "@holdfast/protocol";
+import { type DeviceQuery, type DeviceView, disk, method, type Page, platform } from "@holdfast/protocol";
 import { type Expression, type Selectable, type SelectQueryBuilder, sql, type SqlBool } from "kysely";
 import { z } from "zod";
 import { isAliveSince } from "../channel/processes.ts";
@@ -15,6 +15,7 @@ import { nextPage, startAfter } from "../http/paging.ts";
 export type DeviceRow = Selectable<DevicesTable>;
 
 const methods = z.array(method);
+const disks = z.array(disk);
 
 export function methodsOf(row: Pick<DeviceRow, "methods">): ReadonlySet<string> {
   return new Set(methods.parse(JSON.parse(row.methods)));
@@ -94,6 +95,7 @@ function viewOf(row: ViewRow): DeviceView {
     name: row.name,
     platform: platform.parse(JSON.parse(row.platform)),
     methods: methods.parse(JSON.parse(row.methods)),
+    disks: disks.parse(JSON.parse(row.disks)),
     version: row.version,
     worker: row.worker === 1,
     disabled: row.disabled === 1,

@@ -31,6 +31,7 @@ export async function taskEnded(
 ): Promise<void> {
   if (task.kind === "replicate") return replicationEnded(dependencies, transaction, task, end);
   if (end.state !== "succeeded") return;
+  await noteSpace(dependencies, transaction, task, end.result);
   if (task.kind === "backup") {
     await recordCopy(dependencies, transaction, task, taskResults.backup.parse(end.result));
     await eachOf([
@@ -44,6 +45,23 @@ export async function taskEnded(
   } else if (task.kind === "copies") {
     await reconcile(dependencies, transaction, task, taskResults.copies.parse(end.result));
   }
+}
+
+/** What is left in the storage, as whoever has just worked with it has seen. */
+async function noteSpace(
+  { clock }: EndDependencies,
+  transaction: Transaction,
+  task: TaskRow,
+  result: unknown,
+): Promise<void> {
+  if (task.storage_id === null || (task.kind !== "backup" && task.kind !== "storage.test")) return;
+  const { freeBytes } = taskResults[task.kind].parse(result);
+  if (freeBytes === undefined) return;
+  await transaction
+    .updateTable("storages")
+    .set({ free_bytes: freeBytes, free_at: clock.now() })
+    .where("id", "=", task.storage_id)
+    .execute();
 }
 
 /** What cannot follow, such as without a device, is not in the way of what can. @throws AppError the first of their failures. */

@@ -36,10 +36,13 @@ export async function showStorage(db: Db, row: StorageRow): Promise<StorageView>
     .select((query) => query.fn.countAll<number>().as("repositories"))
     .where("storage_id", "=", row.id)
     .executeTakeFirstOrThrow();
-  const { copies } = await db
+  const { copies, stored } = await db
     .selectFrom("copies")
     .innerJoin("repositories", "repositories.id", "copies.repository_id")
-    .select((query) => query.fn.countAll<number>().as("copies"))
+    .select((query) => [
+      query.fn.countAll<number>().as("copies"),
+      query.fn.sum<number | string | null>("copies.stored").as("stored"),
+    ])
     .where("repositories.storage_id", "=", row.id)
     .where("copies.forgotten_at", "is", null)
     .executeTakeFirstOrThrow();
@@ -52,6 +55,8 @@ export async function showStorage(db: Db, row: StorageRow): Promise<StorageView>
     secrets: secretsOf(row),
     repositories,
     copies,
+    storedBytes: Number(stored ?? 0),
+    free: row.free_bytes === null || row.free_at === null ? null : { bytes: row.free_bytes, at: row.free_at },
     createdAt: row.created_at,
     revision: row.revision,
   };

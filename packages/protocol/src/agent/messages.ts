@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { base64, count, deviceId, errorRecord, instant, leaseId, line, method, runId } from "../values.ts";
 import { EVENTS_UNACKNOWLEDGED_MAX, RUNS_MAX } from "../limits.ts";
+import { disk, DISKS_MAX } from "./disks.ts";
 import { agentTask } from "./tasks.ts";
 
 export const platform = z.object({
@@ -71,6 +72,8 @@ export const agentMessage = z.discriminatedUnion("type", [
     version: line(40),
     platform,
     methods: z.array(method).max(8),
+    /** Absent of agents that do not know them. */
+    disks: z.array(disk).max(DISKS_MAX).optional(),
     runs: z.array(z.object({ run: runId, nextEvent: eventNumber })).max(RUNS_MAX),
   }),
   z.object({

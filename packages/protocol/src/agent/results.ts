@@ -73,6 +73,8 @@ export const taskResults = {
   "storage.test": z.object({ milliseconds: z.number(), freeBytes: count.optional() }),
   backup: z.object({
     copy: catalogueCopy,
+    /** Left in the storage, where it tells. */
+    freeBytes: count.optional(),
     filesNew: count,
     filesChanged: count,
     filesUnchanged: count,

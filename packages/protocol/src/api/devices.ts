@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { disk } from "../agent/disks.ts";
 import { platform } from "../agent/messages.ts";
 import { count, deviceId, instant, line, method } from "../values.ts";
 import { pageQuery } from "./common.ts";
@@ -26,6 +27,8 @@ export const device = z.object({
   platform,
   /** Methods of encryption that the agent announced. */
   methods: z.array(method),
+  /** As of its last connection; empty where the agent cannot tell (docs/platforms.md). */
+  disks: z.array(disk),
   /** Of the agent; `""` before its first connection. */
   version: z.string(),
   /** Carries out tasks that belong to no device. */

@@ -51,6 +51,10 @@ export const storage = z.object({
   secrets: z.record(z.string(), z.string()),
   repositories: count,
   copies: count,
+  /** What its copies took when they were made. A clean-up gives back what no copy needs any more. */
+  storedBytes: count,
+  /** As the last test or backup found it; null where the storage does not tell, or nothing has asked it yet. */
+  free: z.object({ bytes: count, at: instant }).nullable(),
   createdAt: instant,
   revision: count,
 });

@@ -9,6 +9,8 @@ export interface DevicesTable {
   readonly platform: string;
   /** JSON: methods announced. */
   readonly methods: string;
+  /** JSON: disks announced. */
+  readonly disks: Generated<string>;
   readonly version: string;
   /** Carries out tasks that belong to no device. */
   readonly worker: Flag;
@@ -35,6 +37,9 @@ export interface StoragesTable {
   readonly identity: string;
   /** JSON: name of the credential -> id of the secret. */
   readonly secrets: string;
+  /** As its last test or backup found it; null where the storage does not tell. */
+  readonly free_bytes: Generated<number | null>;
+  readonly free_at: Generated<number | null>;
   readonly created_at: number;
   readonly created_by: string;
   readonly revision: number;
