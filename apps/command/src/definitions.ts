@@ -217,7 +217,15 @@ export const COMMANDS: readonly CommandDefinition[] = [
     name: "clean",
     operands: ["STORAGE"],
     summary: "give back the space that no copy needs",
-    options: [KEY_FILE, CREDENTIALS, DRY_RUN],
+    options: [
+      KEY_FILE,
+      CREDENTIALS,
+      {
+        flags: "--check-packs",
+        text: "read every pack first; what damaged ones held is stored anew by backups",
+      },
+      DRY_RUN,
+    ],
     load: () => import("./commands/clean.ts"),
   },
   {

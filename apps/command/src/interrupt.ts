@@ -10,20 +10,20 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export interface Interrupt extends Disposable {
   readonly signal: AbortSignal;
-  /** Ends the command as a signal would: nobody reads its output any more. */
-  readonly cancel: (reason: string) => void;
+  /** Ends the command as a signal would: its output goes nowhere any more. */
+  readonly cancel: (reason: AppError) => void;
 }
 
 /** Listens for signals until it is disposed of. */
 export function listenForInterrupt(): Interrupt {
   const controller = new AbortController();
-  const cancel = (reason: string): void => {
-    if (!controller.signal.aborted) controller.abort(cancelled(reason));
+  const cancel = (reason: AppError): void => {
+    if (!controller.signal.aborted) controller.abort(reason);
   };
   const handle = (signal: NodeJS.Signals): void => {
     // From now on a signal does what it does to any program.
     for (const name of SIGNALS) process.off(name, handle);
-    cancel(signal === "SIGINT" ? "Interrupted." : `Ended by ${signal}.`);
+    cancel(cancelled(signal === "SIGINT" ? "Interrupted." : `Ended by ${signal}.`));
   };
   for (const name of SIGNALS) process.on(name, handle);
   return {

@@ -9,8 +9,6 @@ if (argumentsGiven.length === 1 && argumentsGiven[0] === "--version") {
 } else {
   const { runCommand } = await import("./run.ts");
   const exit = await runCommand(argumentsGiven);
-  // Where writing to a pipe is asynchronous, the last lines may still be on their way.
-  await new Promise((resolve) => process.stdout.write("", resolve));
   // Not left to the event loop: whatever may still hold it, the command has come to its end.
   process.exit(exit);
 }

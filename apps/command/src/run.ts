@@ -7,7 +7,7 @@ import process from "node:process";
 import { AppError, ERROR_CODES, toErrorRecord } from "@holdfast/kernel";
 import { parseCommandLine } from "./command-line.ts";
 import { readConfiguration } from "./configuration.ts";
-import { type Interrupt, listenForInterrupt } from "./interrupt.ts";
+import { cancelled, type Interrupt, listenForInterrupt } from "./interrupt.ts";
 import { createJsonOutput } from "./output/json-output.ts";
 import type { Output, TextStream } from "./output/output.ts";
 import { createTextOutput } from "./output/text-output.ts";
@@ -20,7 +20,26 @@ export async function runCommand(argumentsGiven: readonly string[]): Promise<num
   // Before anything else: no thread and no program that is started later is to inherit it.
   const environmentKey = await takeEnvironmentKey();
   using interrupt = listenForInterrupt();
-  const output = createOutput(argumentsGiven, interrupt);
+  const output = createOutput(argumentsGiven);
+  const lost = watchStandardOutput(interrupt);
+  const exit = await runParsed(argumentsGiven, { output, interrupt, environmentKey });
+  // Where writing to a pipe is asynchronous, the last lines may still be on their way.
+  await new Promise((resolve) => process.stdout.write("", resolve));
+  // A result that nobody got is no success, and one that ended early because of that has been told already.
+  if (exit !== 0 || lost.error === undefined || lost.error.message === UNREAD) return exit;
+  return report(lost.error, output, interrupt, argumentsGiven.includes("--verbose"));
+}
+
+interface RunContext {
+  readonly output: Output;
+  readonly interrupt: Interrupt;
+  readonly environmentKey: Buffer | undefined;
+}
+
+async function runParsed(
+  argumentsGiven: readonly string[],
+  { output, interrupt, environmentKey }: RunContext,
+): Promise<number> {
   try {
     const parsed = await parseCommandLine(argumentsGiven, (text) => process.stdout.write(text));
     if (parsed === undefined) return 0;
@@ -47,14 +66,33 @@ function now(): number {
   return performance.now();
 }
 
-function createOutput(argumentsGiven: readonly string[], interrupt: Interrupt): Output {
+/** Ends the command when its result goes nowhere any more, and says why. */
+function watchStandardOutput(interrupt: Interrupt): { error: AppError | undefined } {
+  const lost: { error: AppError | undefined } = { error: undefined };
+  process.stdout.on("error", (cause: NodeJS.ErrnoException) => {
+    // What reads the result has had enough of it.
+    lost.error ??= cause.code === "EPIPE" ? cancelled(UNREAD) : outputLost(cause);
+    interrupt.cancel(lost.error);
+  });
+  // Notes that nobody reads do not matter.
+  process.stderr.on("error", () => undefined);
+  return lost;
+}
+
+function outputLost(cause: NodeJS.ErrnoException): AppError {
+  return new AppError("ERR_FAILED", `Standard output cannot be written: ${cause.message}.`, {
+    subject: "standard output",
+    remedy:
+      "What was written there is not complete. Make room, or write it elsewhere, and run the command again.",
+    cause,
+  });
+}
+
+function createOutput(argumentsGiven: readonly string[]): Output {
   const isJson = argumentsGiven.includes("--json");
   // What `dump` writes to standard output is the file, so its objects go beside it.
   const isBinary = argumentsGiven[0] === "dump";
   const result: TextStream = isBinary ? process.stderr : process.stdout;
-  // What reads the result has had enough of it. Notes that nobody reads do not matter.
-  process.stdout.on("error", () => interrupt.cancel(UNREAD));
-  process.stderr.on("error", () => undefined);
   return isJson ? createJsonOutput(result, now) : createTextOutput({ result, notes: process.stderr }, now);
 }
 

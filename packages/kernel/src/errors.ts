@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   ERR_REPOSITORY_MISSING: { exit: 6, retryable: false },
   ERR_REPOSITORY_EXISTS: refused,
   ERR_REPOSITORY_MISMATCH: refused,
+  ERR_SAME_PLACE: refused,
   ERR_CLEANER_ACTIVE: { exit: 7, retryable: true },
   ERR_CLEAN_FIRST: refused,
   ERR_LAST_SLOT: refused,

@@ -144,17 +144,75 @@ suite("cleaning", () => {
     assert.equal((await namesOf(storage, "packs/")).length, 2);
   });
 
-  test("refuses when something that a copy needs is missing, and deletes nothing", async () => {
+  test("refuses when something that a copy needs is in no index and no pack, and deletes nothing", async () => {
     const { repository, storage } = await newRepository();
     const first = await writeCopy(repository, [file("a", randomBytes(9000))], SMALL_PACKS);
+    const before = await namesOf(storage, "");
     await writeCopy(repository, [file("b", randomBytes(9000))], SMALL_PACKS);
     await forgetCopies(repository, [first]);
-    const [, second] = await namesOf(storage, "index/");
-    assert(second !== undefined);
-    for (const name of await namesOf(storage, "index/")) await storage.delete(name);
-    const before = await namesOf(storage, "");
+    for (const name of await namesOf(storage, "")) {
+      if (/^(?:packs|index)/u.test(name) && !before.includes(name)) await storage.delete(name);
+    }
+    const left = await namesOf(storage, "");
     await assert.rejects(clean(repository), refusedWith("ERR_DAMAGED"));
-    assert.deepEqual(await namesOf(storage, ""), before);
+    assert.deepEqual(await namesOf(storage, ""), left);
+  });
+
+  for (const [what, at] of [
+    ["missing", undefined],
+    ["damaged in its head", 20],
+    ["damaged at its end", -20],
+  ] as const) {
+    test(`writes an index segment anew that is ${what}, from the packs`, async () => {
+      const { repository, storage } = await newRepository();
+      const entries = [file("a", randomBytes(60_000))];
+      await writeCopy(repository, entries, SMALL_PACKS);
+      await writeCopy(repository, [file("b", randomBytes(60_000))], SMALL_PACKS);
+      const contents = await contentsOf(repository);
+      const [name = ""] = await namesOf(storage, "index/");
+      const bytes = await storage.get(name);
+      await storage.delete(name);
+      if (at !== undefined) {
+        bytes.writeUInt8(
+          bytes.readUInt8(at < 0 ? bytes.length + at : at) ^ 1,
+          at < 0 ? bytes.length + at : at,
+        );
+        await storage.put(name, bytes);
+      }
+      const packs = await namesOf(storage, "packs/");
+      assert.equal((await clean(repository)).indexRepaired, true);
+      assert(!(await namesOf(storage, "index/")).includes(name));
+      assert.deepEqual(await namesOf(storage, "packs/"), packs);
+      assert.deepEqual(await contentsOf(repository), contents);
+      // Everything is found again, so that only metadata are new.
+      await writeCopy(repository, entries, SMALL_PACKS);
+      assert((await namesOf(storage, "packs/")).length <= packs.length + 1);
+      const again = await clean(repository);
+      assert.deepEqual([again.indexRepaired, again.missingPacks], [false, []]);
+    });
+  }
+
+  test("brings back no entry of a deleted pack with a segment that a damaged one stood for", async () => {
+    const { repository, storage } = await newRepository();
+    const gone = file("gone", randomBytes(60_000));
+    const first = await writeCopy(repository, [gone], SMALL_PACKS);
+    await writeCopy(repository, [file("b", randomBytes(60_000))], SMALL_PACKS);
+    const old = await Promise.all(
+      (await namesOf(storage, "index/")).map(async (name) => ({ name, bytes: await storage.get(name) })),
+    );
+    await forgetCopies(repository, [first]);
+    assert((await clean(repository)).packsDeleted > 0);
+    // As if the clean-up had been cut before it deleted what it had merged; then the merged segment is damaged.
+    const [merged = ""] = await namesOf(storage, "index/");
+    for (const { name, bytes } of old) await storage.put(name, bytes);
+    const bytes = await storage.get(merged);
+    bytes.writeUInt8(bytes.readUInt8(20) ^ 1, 20);
+    await replaceObject(storage, merged, bytes);
+    assert.equal((await clean(repository)).indexRepaired, true);
+    const last = await writeCopy(repository, [gone], SMALL_PACKS);
+    const restored = (await contentsOf(repository)).get(last)?.get("/gone");
+    assert(gone.kind === "file" && gone.content instanceof Buffer);
+    assert.deepEqual(restored, gone.content);
   });
 
   test("refuses when a manifest is damaged, until that copy is forgotten", async () => {
@@ -182,6 +240,61 @@ suite("cleaning", () => {
     const { damagedPacks, packsRepacked } = await clean(repository);
     assert.deepEqual([damagedPacks, packsRepacked], [[name.slice(-64)], 0]);
     assert.deepEqual(await storage.get(name), bytes);
+  });
+
+  for (const kind of ["missing", "damaged"] as const) {
+    test(`lets a backup store anew what a ${kind} pack held, and gives the pack back when all is healed`, async () => {
+      const { repository, storage } = await newRepository();
+      const content = randomBytes(60_000);
+      const entries = [file("a", content)];
+      await writeCopy(repository, entries, SMALL_PACKS);
+      const name = await packOfKind(repository, 1);
+      const bytes = await storage.get(name);
+      bytes[30_000] = (bytes[30_000] ?? 0) ^ 1;
+      if (kind === "damaged") await replaceObject(storage, name, bytes);
+      else await storage.delete(name);
+      const hex = name.slice(-64);
+      const damagedPacks = kind === "damaged" ? [hex] : [];
+      // Without a word from a cleaner, a writer relies on what the index says.
+      await writeCopy(repository, entries, SMALL_PACKS);
+      await assert.rejects(contentsOf(repository));
+      const found = await clean(repository, { damagedPacks });
+      assert.deepEqual([...found.missingPacks, ...found.damagedPacks], [hex]);
+      // Also a cleaner that does not look at the packs leaves them condemned.
+      assert.equal((await clean(repository)).packsDeleted, 0);
+      assert.equal((await namesOf(storage, "condemned/")).length, 1);
+      await writeCopy(repository, entries, SMALL_PACKS);
+      const healed = await clean(repository);
+      assert.deepEqual([healed.missingPacks, healed.damagedPacks], [[], []]);
+      assert.deepEqual(await namesOf(storage, "condemned/"), []);
+      assert(!(await namesOf(storage, "packs/")).includes(name));
+      const contents = [...(await contentsOf(repository)).values()];
+      assert.equal(contents.length, 3);
+      for (const files of contents) assert.deepEqual(files.get("/a"), content);
+    });
+  }
+
+  test("keeps the good place of a chunk of which another place is lost, whichever that is", async () => {
+    for (const which of [0, 1]) {
+      const { repository, storage } = await newRepository();
+      const content = randomBytes(30_000);
+      await writeCopy(repository, [file("a", content)], SMALL_PACKS);
+      const before = new Set(await namesOf(storage, "packs/"));
+      await writeCopy(repository, [file("a", content)], { ...SMALL_PACKS, withoutDeduplication: true });
+      const names = await namesOf(storage, "packs/");
+      const later = names.filter((name) => !before.has(name));
+      const data = [[...before], later].map((group) => group.toSorted());
+      for (const name of data[which] ?? []) {
+        const { size = 0 } = (await storage.stat(name)) ?? {};
+        const { kind } = await readPackDirectory(storage, repository.keys, name, size);
+        if (kind === 1) await storage.delete(name);
+      }
+      const { missingPacks } = await clean(repository);
+      assert.deepEqual(missingPacks, []);
+      const contents = [...(await contentsOf(repository)).values()];
+      assert.equal(contents.length, 2);
+      for (const files of contents) assert.deepEqual(files.get("/a"), content);
+    }
   });
 
   test("changes nothing in a dry run", async () => {

@@ -57,6 +57,13 @@ async function withCopies(): Promise<{
 }
 
 suite("replicating", () => {
+  test("refuses the repository itself as its target, and leaves nothing behind", async () => {
+    const { fixture, maintainer } = await withCopies();
+    const before = await namesOf(fixture.storage, "");
+    await assert.rejects(replicate(maintainer, fixture.storage), refusedWith("ERR_SAME_PLACE"));
+    assert.deepEqual(await namesOf(fixture.storage, ""), before);
+  });
+
   for (const cipherSuite of [GCM_HIGH, CBC_LOW]) {
     test(`makes a replica that the same key opens, ${cipherSuite.name}`, async () => {
       const fixture = await newRepository(cipherSuite);

@@ -1,5 +1,7 @@
 /** `holdfast clean`: gives back the space that no copy needs. It takes no key that could read copies. */
-import { clean, type CleanResult } from "@holdfast/repository";
+import { AppError } from "@holdfast/kernel";
+import { clean, type CleanResult, verifyObjects } from "@holdfast/repository";
+import type { Storage } from "@holdfast/storage";
 import { type CommandCall, EXIT, type Exit } from "../command-call.ts";
 import type { Output } from "../output/output.ts";
 import { printable } from "../output/printable.ts";
@@ -9,9 +11,16 @@ import { accessRepository } from "../repository-access.ts";
 export async function run(call: CommandCall): Promise<Exit> {
   const { output, options, signal } = call;
   const dryRun = options.flag("dryRun");
+  const checkPacks = options.flag("checkPacks");
+  if (dryRun && checkPacks) {
+    throw new AppError("ERR_USAGE", "--check-packs and --dry-run do not go together.", {
+      remedy: "`holdfast verify` finds damage and changes nothing.",
+    });
+  }
   await using access = await accessRepository(call, ["maintain"]);
   const result = await clean(access.repository, {
     dryRun,
+    ...(checkPacks ? { damagedPacks: await findDamagedPacks(call, access.storage) } : {}),
     signal,
     onProgress: ({ phase, done, total }) => {
       output.progress({ phase, objects: done, objectsTotal: total === 0 ? undefined : total });
@@ -23,10 +32,23 @@ export async function run(call: CommandCall): Promise<Exit> {
   return result.damagedPacks.length + result.missingPacks.length > 0 ? EXIT.damaged : EXIT.done;
 }
 
+/** Hashes, in hex, that the content of their objects does not have. */
+async function findDamagedPacks(
+  { output, signal }: CommandCall,
+  storage: Storage,
+): Promise<readonly string[]> {
+  const { damaged } = await verifyObjects(storage, {
+    signal,
+    onProgress: (progress) => output.progress({ phase: "checking", ...progress }),
+  });
+  return damaged.flatMap(({ object }) => /^packs\/..\/([\da-f]{64})$/u.exec(object)?.[1] ?? []);
+}
+
 function warnOf({ damagedPacks, missingPacks }: CleanResult, output: Output): void {
-  const remedy = "Run `holdfast verify` to learn which copies are touched.";
+  const remedy =
+    "Back up again: what is still where it came from is stored anew. `holdfast verify` names the files that nothing brings back.";
   for (const pack of damagedPacks) {
-    const message = `The pack ${pack.slice(0, 12)} is damaged and was left as it is.`;
+    const message = `The pack ${pack.slice(0, 12)}, which copies need, is damaged. It stays until they do not need it.`;
     output.warning({ code: "ERR_DAMAGED", message, remedy });
   }
   for (const pack of missingPacks) {
@@ -44,6 +66,7 @@ function summaryLines(result: CleanResult, dryRun: boolean): readonly string[] {
   const lines = dryRun
     ? [`Would give back ${formatBytes(bytesFreed)} in ${packs}${repacked}${written}. Nothing was changed.`]
     : [`Gave back ${formatBytes(bytesFreed)}: deleted ${packs}${repacked}.`];
+  if (result.indexRepaired) lines.push("The index had gaps and was written anew from the packs.");
   if (packsPending > 0) {
     lines.push(
       `${formatBytes(bytesPending)} in ${formatCount(packsPending, "pack")} wait for a later run: ${pendingText(result)}.`,

@@ -71,7 +71,7 @@ function summaryLines(summary: RestoreSummary, dryRun: boolean): readonly string
   const lines = [`Restored ${what}, in ${formatSeconds(seconds)}.`];
   if (skipped > 0) {
     lines.push(
-      `${formatNumber(skipped)} were there already and were left alone (--existing says what to do).`,
+      `Left alone because ${skipped === 1 ? "it was" : "they were"} there already: ${formatNumber(skipped)} (--existing says what to do).`,
     );
   }
   if (warnings > 0) lines.push(`With ${formatCount(warnings, "warning")}: see above.`);

@@ -8,11 +8,11 @@ import {
   verifyRepository,
   type VerifyResult,
 } from "@holdfast/repository";
-import { openStorage } from "@holdfast/storage";
 import { type CommandCall, EXIT, type Exit, operand } from "../command-call.ts";
 import { printable } from "../output/printable.ts";
 import { formatBytes, formatCount, formatNumber } from "../output/quantity.ts";
 import { accessRepository, locate } from "../repository-access.ts";
+import { openNamedStorage } from "../storage-credentials.ts";
 
 const PATHS_SHOWN = 20;
 
@@ -21,7 +21,7 @@ export async function run(call: CommandCall): Promise<Exit> {
   const isKeyless = call.options.isDenied("key");
   const result = await (isKeyless ? verifyWithoutKey(call) : verifyWithKey(call));
   for (const damaged of result.damaged) {
-    for (const line of damageLines(damaged)) output.text(line);
+    for (const line of damageLines(damaged, isKeyless)) output.text(line);
   }
   for (const line of summaryLines(call, result)) output.text(line);
   output.summary({ ...result });
@@ -52,7 +52,7 @@ async function verifyWithoutKey(call: CommandCall): Promise<VerifyResult> {
     });
   }
   const workers = options.number("workers") ?? configuration.workers;
-  await using storage = await openStorage(locate(call, operand(call, 0)).location);
+  await using storage = await openNamedStorage(call, locate(call, operand(call, 0)));
   return await verifyObjects(storage, { ...(workers === undefined ? {} : { workers }), ...listeners(call) });
 }
 
@@ -63,10 +63,12 @@ function listeners({ output, signal }: CommandCall): {
   return { signal, onProgress: (progress) => output.progress(progress) };
 }
 
-function damageLines(damaged: VerifyResult["damaged"][number]): readonly string[] {
+function damageLines(damaged: VerifyResult["damaged"][number], isKeyless: boolean): readonly string[] {
   const { object, message, copies, paths, pathsLeftOut } = damaged;
   const lines = [`${printable(object)}: ${printable(message)}`];
-  if (copies.length === 0) return [...lines, "  Nothing is lost with it."];
+  if (isKeyless) return [...lines, "  Which copies need it is known only with the key."];
+  // A copy of which pages are gone does not say what it needs.
+  if (copies.length === 0) return [...lines, "  No file that was found in a copy is lost with it."];
   lines.push(`  Copies that lose something: ${copies.map((id) => id.slice(0, 12)).join(", ")}`);
   for (const path of paths.slice(0, PATHS_SHOWN)) lines.push(`  /${printable(path.replace(/^\//u, ""))}`);
   const more = paths.length - Math.min(paths.length, PATHS_SHOWN) + pathsLeftOut;
@@ -79,7 +81,8 @@ function summaryLines({ options }: CommandCall, result: VerifyResult): readonly 
   if (damaged.length > 0) {
     return [
       `${checked}: ${formatNumber(damaged.length)} DAMAGED or missing.`,
-      "Put damaged objects back from a replica, or back up again: what still is where it came from heals the copies.",
+      "Put the damaged objects back from a replica, under the same names. Without one: `holdfast clean --check-packs`, then " +
+        "`holdfast backup`: what is still where it came from is stored anew, and heals older copies too.",
     ];
   }
   if (options.isDenied("key")) {

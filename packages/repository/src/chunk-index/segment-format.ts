@@ -180,7 +180,9 @@ function openHeadBox(bytes: Buffer, keys: IndexKeys, what: string): Buffer {
     return openBox(keys.tableKey, context, bytes.subarray(SEGMENT_FRONT_BYTES), what);
   } catch (error) {
     // The table key opened the config: a commitment that does not fit it is a changed byte here.
-    if (isAppError(error, "ERR_KEY_WRONG")) throw damagedSegment(what, "its head was changed", error);
+    if (isAppError(error, "ERR_KEY_WRONG") || isAppError(error, "ERR_DAMAGED")) {
+      throw damagedSegment(what, "its head was changed", error);
+    }
     throw error;
   }
 }
@@ -202,7 +204,7 @@ export function hashesOfNames(names: readonly string[]): Buffer[] {
 export function damagedSegment(what: string, reason: string, cause?: unknown): AppError {
   return new AppError("ERR_DAMAGED", `${what} is damaged: ${reason}.`, {
     subject: what.slice(what.indexOf("index/")),
-    remedy: "Run `holdfast verify`; the index can be made again from the packs.",
+    remedy: "Run `holdfast clean`: it writes the index anew from the packs.",
     cause,
   });
 }

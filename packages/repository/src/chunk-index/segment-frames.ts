@@ -5,8 +5,10 @@
  */
 import type { KeyObject } from "node:crypto";
 import { FRAME_BOX_OVERHEAD_BYTES, openNonce, sealNonce } from "@holdfast/crypto";
+import { isAppError } from "@holdfast/kernel";
 import type { ByteSource } from "./byte-source.ts";
 import {
+  damagedSegment,
   frameLength,
   SEALED_FRAME_BYTES,
   type Section,
@@ -72,7 +74,12 @@ export class SegmentFrames {
     this.#source.readSync(section.offset + frame * SEALED_FRAME_BYTES, sealed);
     this.#frameKey ??= segmentFrameKey(this.#keys.tableKey, this.#salt);
     const number = section.firstFrame + frame;
-    return openNonce(this.#frameKey, nonceOf(number), this.#keys.repository, sealed, this.#name);
+    try {
+      return openNonce(this.#frameKey, nonceOf(number), this.#keys.repository, sealed, this.#name);
+    } catch (error) {
+      if (!isAppError(error, "ERR_DAMAGED")) throw error;
+      throw damagedSegment(this.#name, "its authentication tag does not match", error);
+    }
   }
 
   /** The whole section, frame by frame into `into`, which has its length. */

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { sha256 } from "@holdfast/crypto";
 import { AppError, type ByteReader, type ByteWriter } from "@holdfast/kernel";
+import { PREFIXES } from "./object-names.ts";
 
 export const OBJECT_KINDS = {
   config: 1,
@@ -77,6 +78,8 @@ export function checkNamedByHash(bytes: Uint8Array, name: string): void {
 export function damagedObject(name: string, reason: string): AppError {
   return new AppError("ERR_DAMAGED", `The object ${name} is damaged: ${reason}.`, {
     subject: name,
-    remedy: "Run `holdfast verify` to learn which copies are touched.",
+    remedy: name.startsWith(PREFIXES.index)
+      ? "Run `holdfast clean`: it writes the index anew from the packs."
+      : "Run `holdfast verify` to learn which copies are touched.",
   });
 }

@@ -21,6 +21,8 @@ export interface CleanOptions {
   readonly dryRun?: boolean;
   /** A pack is repacked when less than this share of its records is needed. Default 0.5. */
   readonly repackBelow?: number;
+  /** Packs, in hex, whose content was found not to match their name: nobody is to rely on them any more. */
+  readonly damagedPacks?: readonly string[];
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: CleanProgress) => void;
 }
@@ -48,10 +50,12 @@ export interface CleanResult {
   readonly pendingReason?: PendingReason;
   /** Whom the pending packs wait for. */
   readonly waitingFor: readonly WaitedSession[];
-  /** Packs, in hex, that should have been repacked but are damaged. */
+  /** Packs, in hex, that copies need and that are damaged; only those that were given or were to be repacked. */
   readonly damagedPacks: readonly string[];
   /** Packs, in hex, that copies need and that are not there; packs that no index names are kept as long as there are any. */
   readonly missingPacks: readonly string[];
+  /** What damaged or missing index segments said was written anew from the packs. */
+  readonly indexRepaired: boolean;
 }
 
 export const REPACK_BELOW = 0.5;

@@ -64,5 +64,6 @@ async function dryRun(repository: Repository, options: CleanOptions): Promise<Cl
     waitingFor: alive.map(waitedSession),
     damagedPacks: [],
     missingPacks: missing,
+    indexRepaired: false,
   };
 }

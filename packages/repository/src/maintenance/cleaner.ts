@@ -16,7 +16,14 @@ import {
   type Session,
 } from "../sessions/session.ts";
 import { getIfThere } from "../storage-reading.ts";
-import { deadPacks, isRecordNeeded, listPacks, packsToRepack, type RepackedPack } from "./choose-packs.ts";
+import {
+  type ChosenPack,
+  deadPacks,
+  isRecordNeeded,
+  listPacks,
+  packsToRepack,
+  type RepackedPack,
+} from "./choose-packs.ts";
 import {
   beforeAll,
   type CleanOptions,
@@ -39,6 +46,7 @@ import {
 import type { LiveChunks } from "./live-chunks.ts";
 import { listWholeCopies, markLive } from "./mark.ts";
 import { NewPacks } from "./new-packs.ts";
+import { repairIndex } from "./repair-index.ts";
 import { Sweeper } from "./sweeper.ts";
 
 interface OtherSessions {
@@ -56,6 +64,13 @@ interface Judged {
   readonly reason: PendingReason | undefined;
 }
 
+interface Survey {
+  readonly live: LiveChunks;
+  readonly orphans: readonly ChosenPack[];
+  /** Packs, in hex, that copies need, that are missing or damaged, and that are not condemned yet. */
+  readonly unsound: readonly string[];
+}
+
 export class Cleaner {
   readonly #repository: Repository;
   readonly #options: CleanOptions;
@@ -65,6 +80,7 @@ export class Cleaner {
   #missingPacks: readonly string[] = [];
   readonly #orphanLengths = new Map<string, number>();
   #bytesWritten = 0;
+  #indexRepaired = false;
 
   constructor(repository: Repository, options: CleanOptions, session: Session) {
     this.#repository = repository;
@@ -79,8 +95,9 @@ export class Cleaner {
     const { condemned: old, useless } = await listCondemnedState(this.#condemnationPorts);
     for (const name of useless) await this.#repository.ports.storage.delete(name);
     const copies = await listWholeCopies(this.#repository);
-    using live = await this.#look("looking", copies, packsOf(old));
-    const { repacked, condemned: fresh } = await this.#condemn(live, packsOf(old), sessions.alive);
+    const survey = await this.#survey(copies, packsOf(old), sessions.alive);
+    using live = survey.live;
+    const { repacked, condemned: fresh } = await this.#condemn(survey, packsOf(old));
     const now = await this.#otherSessions();
     const judged = await this.#judge([...old, ...fresh], now.alive);
     const swept = await this.#sweep({ live, copies, judged, repacked, hasFences: now.hasFences });
@@ -95,6 +112,7 @@ export class Cleaner {
       waitingFor: judged.reason === "sessions" ? now.alive.map(waitedSession) : [],
       damagedPacks: this.#damagedPacks,
       missingPacks: this.#missingPacks,
+      indexRepaired: this.#indexRepaired,
     };
   }
 
@@ -112,22 +130,80 @@ export class Cleaner {
     return { alive: sessions.filter(({ state }) => state === "alive"), hasFences };
   }
 
-  async #condemn(
-    live: LiveChunks,
+  /**
+   * What copies need. Where a chunk stands in a pack that is missing or damaged and in another one too, it is needed from that:
+   * else the only good place would be given back.
+   */
+  async #survey(
+    copies: readonly ListedCopy[],
     condemned: ReadonlySet<string>,
     alive: readonly SeenSession[],
-  ): Promise<{ readonly repacked: readonly RepackedPack[]; readonly condemned: readonly Condemned[] }> {
-    const { repackBelow = REPACK_BELOW } = this.#options;
+  ): Promise<Survey> {
+    const { damagedPacks = [] } = this.#options;
     const beforeMs = beforeAll(alive, await this.#session.sinceMs());
-    const { orphans, missing } = await listPacks(this.#repository, live, condemned, beforeMs);
-    this.#missingPacks = missing;
-    for (const { hex, length } of orphans) this.#orphanLengths.set(hex, length);
+    let live = await this.#lookOrRepair(copies, condemned, alive.length === 0);
+    try {
+      let listed = await listPacks(this.#repository, live, condemned, beforeMs);
+      const unsound = [...listed.missing, ...damagedPacks.filter((hex) => live.isPackNeeded(hex))];
+      const avoid = new Set([...condemned, ...unsound]);
+      if (avoid.size > condemned.size) {
+        live[Symbol.dispose]();
+        live = await this.#look("looking", copies, avoid);
+        listed = await listPacks(this.#repository, live, avoid, beforeMs);
+      }
+      this.#missingPacks = listed.missing;
+      for (const { hex, length } of listed.orphans) this.#orphanLengths.set(hex, length);
+      return {
+        live,
+        orphans: listed.orphans,
+        unsound: unsound.filter((hex) => !condemned.has(hex) && live.isPackNeeded(hex)),
+      };
+    } catch (error) {
+      live[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** What no index says may stand in packs all the same: then the index is written anew first. */
+  async #lookOrRepair(
+    copies: readonly ListedCopy[],
+    condemned: ReadonlySet<string>,
+    isAlone: boolean,
+  ): Promise<LiveChunks> {
+    try {
+      return await this.#look("looking", copies, condemned);
+    } catch (error) {
+      if (!isAppError(error, "ERR_DAMAGED")) throw error;
+      const { signal } = this.#options;
+      const isRepaired = await repairIndex(this.#repository, this.#session, {
+        isAlone,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      if (!isRepaired) throw error;
+      this.#indexRepaired = true;
+      return this.#look("looking", copies, condemned);
+    }
+  }
+
+  /**
+   * Condemns what no copy needs, and what copies need but cannot have: so nobody relies on it any more, and what a backup still
+   * finds is stored anew.
+   */
+  async #condemn(
+    { live, orphans, unsound }: Survey,
+    condemned: ReadonlySet<string>,
+  ): Promise<{ readonly repacked: readonly RepackedPack[]; readonly condemned: readonly Condemned[] }> {
+    const { repackBelow = REPACK_BELOW, damagedPacks = [] } = this.#options;
+    this.#damagedPacks.push(...damagedPacks.filter((hex) => live.isPackNeeded(hex)));
     const dead = deadPacks(live, condemned);
-    const chosen = await packsToRepack(this.#repository, live, condemned, repackBelow);
+    const avoid = new Set([...condemned, ...unsound]);
+    const chosen = await packsToRepack(this.#repository, live, avoid, repackBelow);
     const repacked = await this.#repack(live, chosen);
     const going = [...dead, ...orphans, ...repacked].map(({ hex }) => hex);
+    const lost = new Set([...unsound, ...this.#damagedPacks].filter((hex) => !condemned.has(hex)));
     await this.#session.prove();
-    return { repacked, condemned: await condemn(this.#condemnationPorts, going) };
+    const ports = this.#condemnationPorts;
+    return { repacked, condemned: [...(await condemn(ports, going)), ...(await condemn(ports, [...lost]))] };
   }
 
   /** Returns the packs that are not needed any more, because everything needed in them stands in new ones. */
@@ -195,7 +271,7 @@ export class Cleaner {
       going,
       (hex) => needs.length(hex) ?? this.#orphanLengths.get(hex),
     );
-    await this.#release(ready, done, hasFences);
+    await this.#release(await this.#withoutLost(ready, needs), done, hasFences);
     return { packsDeleted: going.length, bytesFreed };
   }
 
@@ -205,6 +281,24 @@ export class Cleaner {
     const mustStay = hasFences || !ports.storage.capabilities.listConsistent;
     for (const one of ready) await (mustStay ? noteDone(ports, one) : release(ports, one));
     for (const one of done) if (!hasFences && isDoneForAll(ports, one)) await release(ports, one);
+  }
+
+  /** Those that stay condemned: copies still need a pack of theirs that is missing or damaged. */
+  async #withoutLost(ready: readonly Condemned[], needs: LiveChunks): Promise<readonly Condemned[]> {
+    const released: Condemned[] = [];
+    for (const one of ready) {
+      const needed = one.packs.filter((hex) => needs.isPackNeeded(hex));
+      let isLost = false;
+      for (const hex of needed) isLost ||= !(await this.#isSound(hex));
+      if (!isLost) released.push(one);
+    }
+    return released;
+  }
+
+  async #isSound(hex: string): Promise<boolean> {
+    const hash = Buffer.from(hex, "hex");
+    const bytes = await getIfThere(this.#repository.ports.storage, packName(hash));
+    return bytes !== undefined && sha256(bytes).equals(hash);
   }
 
   #look(phase: CleanPhase, copies: readonly ListedCopy[], avoid: ReadonlySet<string>): Promise<LiveChunks> {

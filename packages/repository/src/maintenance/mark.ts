@@ -267,6 +267,8 @@ function missingChunk(id: Buffer): AppError {
   const hex = id.toString("hex", 0, 8);
   return new AppError("ERR_DAMAGED", `A copy needs the chunk ${hex}, which no index names.`, {
     subject: hex,
-    remedy: "Run `holdfast verify` to learn which copies are touched; nothing was deleted.",
+    remedy:
+      "Run `holdfast clean`, which looks for it in packs that no index names; if that fails, `holdfast verify` names " +
+      "the copies that are touched. Nothing was deleted.",
   });
 }

@@ -14,6 +14,7 @@ import { checkNamedByHash } from "../format/head.ts";
 import { packName } from "../format/object-names.ts";
 import { openPackInMemory } from "../packs/read-directory.ts";
 import type { Repository } from "../repository.ts";
+import { FIRST_BEAT, sessionObjectName } from "../sessions/session-object.ts";
 import { getIfThere } from "../storage-reading.ts";
 import type { LiveChunks } from "./live-chunks.ts";
 import { forEachEntry } from "./live-index.ts";
@@ -54,7 +55,7 @@ const ATTEMPTS_MAX = 5;
 /**
  * Copies what the target lacks. Needs the table key only.
  *
- * @throws AppError `ERR_REPOSITORY_MISMATCH` when the target is another repository, `ERR_CLEAN_FIRST` when it is about to delete
+ * @throws AppError `ERR_SAME_PLACE` when the target is the source, `ERR_REPOSITORY_MISMATCH` when it is another repository, `ERR_CLEAN_FIRST` when it is about to delete
  * packs that are needed, `ERR_COPY_NOT_FOUND`, `ERR_DAMAGED`, `ERR_SESSION_LOST`, `ERR_CANCELLED`, or an error of a storage.
  */
 export async function replicate(
@@ -65,10 +66,21 @@ export async function replicate(
   const slotsOnlyInTarget = await prepareTarget(source.ports.storage, target);
   const replica = await ReplicaTarget.begin(source, target);
   try {
+    await refuseSamePlace(source.ports.storage, replica);
     return { ...(await new Replication(source, replica, options).run()), slotsOnlyInTarget };
   } finally {
     await replica.end();
   }
+}
+
+/** One place can have many names; what was just written to the target tells. */
+async function refuseSamePlace(source: Storage, { session, repository }: ReplicaTarget): Promise<void> {
+  if ((await source.stat(sessionObjectName(session.id, FIRST_BEAT))) === null) return;
+  const { location } = repository.ports.storage;
+  throw new AppError("ERR_SAME_PLACE", `The target ${location} is the repository itself.`, {
+    subject: location,
+    remedy: "A replica protects only in another place: name one on another disk or machine.",
+  });
 }
 
 class Replication {

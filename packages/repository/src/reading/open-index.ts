@@ -38,6 +38,14 @@ export interface OpenedIndex extends Disposable {
   readonly snapshot: ChunkIndexSnapshot;
   readonly index: ChunkIndex;
   readonly damaged: readonly DamagedSegment[];
+  /** What was rebuilt, in memory only. */
+  readonly rebuilt: readonly RebuiltSegment[];
+  /** Names of segments that another one supersedes and that are still in the storage. */
+  readonly superseded: readonly string[];
+}
+
+export interface RebuiltSegment extends SegmentDescription {
+  readonly bytes: Buffer;
 }
 
 /** Condemned packs count: a reader may use them as long as they are there. @throws AppError of the storage. */
@@ -65,6 +73,8 @@ export async function openIndexForReading(
       snapshot,
       index: openChunkIndex(snapshot),
       damaged,
+      rebuilt,
+      superseded: loaded.superseded,
       [Symbol.dispose]: () => {
         loaded[Symbol.dispose]();
       },
@@ -95,13 +105,13 @@ export async function rebuildSegments(
   storage: Storage,
   keys: Pick<KeySet, "repository" | "tableKey">,
   snapshot: ChunkIndexSnapshot,
-): Promise<SegmentDescription[]> {
+): Promise<RebuiltSegment[]> {
   const builder = new SegmentBuilder();
-  const segments: SegmentDescription[] = [];
+  const segments: RebuiltSegment[] = [];
   const finish = (): void => {
     if (builder.packCount === 0) return;
     const bytes = builder.finish(keys, systemRandomness);
-    segments.push(describeSegment(keys, hashedName("index", sha256(bytes)), bytes));
+    segments.push({ ...describeSegment(keys, hashedName("index", sha256(bytes)), bytes), bytes });
   };
   for await (const pack of adoptPacks(storage, keys, openChunkIndex(snapshot), new Set())) {
     if (builder.addPack(pack.indexed, pack.directory)) continue;

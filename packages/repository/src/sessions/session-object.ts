@@ -42,6 +42,8 @@ export const SESSION_LOST_STALE_MS = SESSION_LOST_MS + STALE_LISTS_MS;
 export const SESSION_GIVE_UP_MS = 12 * 3_600_000;
 
 const NAME = /^sessions\/([0-9a-f]{32})\.(\d{6})$/;
+/** Number of the object that stays until the session ends. */
+export const FIRST_BEAT = 1;
 /** Number of the object that stands in for a lost session. */
 export const FENCE_BEAT = 999_999;
 /** So long a process may sleep, wake up in the middle of a put, and do no harm. */

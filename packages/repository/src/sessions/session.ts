@@ -17,6 +17,7 @@ import {
   encodeSessionBeat,
   FENCE_BEAT,
   FENCE_KEPT_MS,
+  FIRST_BEAT,
   parseSessionName,
   SESSION_GIVE_UP_MS,
   SESSION_LOST_MS,
@@ -27,7 +28,6 @@ import {
   sessionObjectName,
 } from "./session-object.ts";
 
-const FIRST_BEAT = 1;
 /** A beat more or less between list and get is normal; more than so many is not. */
 const LIST_ATTEMPTS = 5;
 

@@ -15,7 +15,6 @@ import {
   problemOf,
   type RestoreOutcome,
   unsafe,
-  warningOf,
 } from "./outcome.ts";
 import { type MakeEntry, outcomeOf, placeNew } from "./placing.ts";
 import type { RestoreMetadata, TargetContext } from "./target-context.ts";
@@ -52,8 +51,8 @@ export function makeSpecial(
 ): RestoreOutcome {
   const { kind, major, minor } = special;
   if (kind === "socket") {
-    const problem = { code: "ERR_UNSUPPORTED", reason: "a socket is made anew by its program" } as const;
-    return { result: "skipped", name: place.name, warnings: [warningOf(place, problem)] };
+    const reason = "left out: a socket is made anew by its program";
+    return failedOutcome(place, { code: "ERR_UNSUPPORTED", reason });
   }
   if (major > MAJOR_MAX || minor > MINOR_MAX) {
     return failedOutcome(place, unsafe("its device number is out of range"));
