@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { ERROR_CODES } from "@holdfast/kernel";
 import { COMMANDS, COMMON_OPTIONS } from "../src/definitions.ts";
+import { manualPage } from "../src/manual.ts";
 import { newBench } from "./run-holdfast.ts";
 
 const PAGE = readFileSync(join(import.meta.dirname, "../../../docs/command.md"), "utf8");
@@ -55,6 +56,19 @@ suite("docs/command.md", () => {
       env: { HOLDFAST_CONFIG: path("config.json") },
     });
     assert.match(outcome.stdout, /"code":"ERR_(?:STORAGE_UNREACHABLE|REPOSITORY_MISSING)"/u);
+  });
+});
+
+suite("docs/holdfast.1", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../../docs/holdfast.1"), "utf8");
+
+  test("is what tools/make-manual.ts makes of the definitions", () => {
+    assert.equal(page, manualPage());
+  });
+
+  test("names every exit code", () => {
+    const codes = new Set(Object.values(ERROR_CODES).map(({ exit }) => exit));
+    for (const code of [0, 3, ...codes]) assert(page.includes(`\n.B ${String(code)}\n`), String(code));
   });
 });
 
