@@ -175,6 +175,30 @@ forEachDatabase("the end of a task", (open) => {
     assert.deepEqual(fixture.queued, []);
   });
 
+  test("lets the next backup of a device expect its repository, but not that of a device with a folder of its own", async () => {
+    await using fixture = await catalogue(await open());
+    const current = await scene(fixture);
+    const { db } = fixture.database;
+    const expected = async (device: string): Promise<unknown> => {
+      const task = await current.kinds.describe(db, { ...current.taskOf("backup"), device_id: device });
+      return task.kind === "backup" && task.hasCopies;
+    };
+    assert.equal(await expected(current.device), undefined);
+    await end(current, current.taskOf("backup"), finished(COPY, 5));
+    assert.equal(await expected(current.device), true);
+    const other = await fixture.addDevice(["cbc"], false);
+    const { location } = await findStorage(db, current.plan.storage);
+    const storage = (to: string) =>
+      db.updateTable("storages").set({ location: to }).where("id", "=", current.plan.storage).execute();
+    await storage("/srv/backups");
+    assert.equal(await expected(other), undefined);
+    await storage("sftp://backup@nas/srv");
+    assert.equal(await expected(other), true);
+    await storage(location);
+    await db.updateTable("copies").set({ forgotten_at: 1 }).execute();
+    assert.equal(await expected(current.device), undefined);
+  });
+
   test("keeps how much room is left in the storage, as a backup or test has found it", async () => {
     await using fixture = await catalogue(await open());
     const current = await scene(fixture);

@@ -22,6 +22,7 @@ import { withHooks } from "../hooks/with-hooks.ts";
 import type { PaceStep } from "../lease/pace.ts";
 import { version } from "../version.ts";
 import { boundedTexts } from "./bounded-results.ts";
+import { requireRepository } from "./require-repository.ts";
 import { knownFields } from "./progress-fields.ts";
 import { openTaskRepository, type TaskContext, type TaskRunner } from "./task-context.ts";
 
@@ -29,9 +30,11 @@ export const backup: TaskRunner<"backup"> = (task, context) =>
   withHooks(task, context, async () => {
     const paths = task.paths.map(absolutePath);
     const pace = paceOf(task);
-    const use = { create: true, ...(pace === undefined ? {} : { pace }) };
+    const hasCopies = task.hasCopies === true;
+    const use = { create: !hasCopies, ...(pace === undefined ? {} : { pace }) };
     const storage = await context.openStorage(task.repository.storage, use);
-    await createIfMissing(storage, task.repository, context);
+    if (hasCopies) await requireRepository(storage);
+    else await createIfMissing(storage, task.repository, context);
     const repository = await openTaskRepository(context, storage, task.repository);
     // Such as that of a recovery kit which is younger than the repository, which has proved to be the task's own.
     for (const { name, bytes } of lateSlots(objectsOf(task.repository.prepared)))

@@ -6,6 +6,7 @@ import {
 } from "@holdfast/repository";
 import { boundedList } from "./bounded-results.ts";
 import { knownFields } from "./progress-fields.ts";
+import { requireRepository } from "./require-repository.ts";
 import { openTaskRepository, type TaskRunner } from "./task-context.ts";
 
 /** As the schema of the result says. */
@@ -48,7 +49,9 @@ export const clean: TaskRunner<"clean"> = async (task, context) => {
 export const replicate: TaskRunner<"replicate"> = async (task, context) => {
   const begin = context.clock.monotonic();
   const storage = await context.openStorage(task.repository.storage);
-  const target = await context.openStorage(task.target, { create: true });
+  const hasCopies = task.targetHasCopies === true;
+  const target = await context.openStorage(task.target, { create: !hasCopies });
+  if (hasCopies) await requireRepository(target);
   const repository = await openTaskRepository(context, storage, task.repository);
   const result = await replicateRepository(repository, target, {
     ...(task.copies.length === 0 ? {} : { copies: task.copies }),

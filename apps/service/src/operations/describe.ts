@@ -9,6 +9,7 @@ import type { Db } from "../database/database.ts";
 import { paceSteps } from "../plans/bandwidth.ts";
 import { findPlan, selectionOf } from "../plans/plan-rows.ts";
 import { findRepository, refOf } from "../repositories/repositories.ts";
+import { recipientOf } from "../storages/location.ts";
 import { findStorage } from "../storages/storage-rows.ts";
 import type { TaskRow } from "../tasks/task-kinds.ts";
 import { taskInputs } from "./inputs.ts";
@@ -70,8 +71,10 @@ type Fields<K extends AgentTask["kind"]> = Omit<Extract<AgentTask, { kind: K }>,
 async function describeBackup(db: Db, task: TaskRow, now: number): Promise<Fields<"backup">> {
   const plan = await findPlan(db, required(task, "plan_id"));
   const { bytesPerSecond, bandwidth, before, after, ...selection } = selectionOf(plan);
+  const repository = await repositoryOf(db, task);
   return {
-    repository: await repositoryOf(db, task),
+    repository,
+    ...((await hasCopies(db, task.repository_id, ownerOf(task, repository))) ? { hasCopies: true } : {}),
     ...selection,
     name: plan.name,
     ...(bytesPerSecond === null ? {} : { bytesPerSecond }),
@@ -81,12 +84,29 @@ async function describeBackup(db: Db, task: TaskRow, now: number): Promise<Field
   };
 }
 
+/** Whose copies are where the device of a backup stores: a folder is one of its own, a server is the same for all. */
+function ownerOf({ device_id: device }: TaskRow, { storage }: RepositoryRef): string | undefined {
+  return recipientOf(storage.location) === "" ? device : undefined;
+}
+
+async function hasCopies(db: Db, repositoryId: string | null, deviceId?: string): Promise<boolean> {
+  let copies = db
+    .selectFrom("copies")
+    .select("id")
+    .where("repository_id", "=", repositoryId ?? "")
+    .where("forgotten_at", "is", null)
+    .limit(1);
+  if (deviceId !== undefined) copies = copies.where("device_id", "=", deviceId);
+  return (await copies.executeTakeFirst()) !== undefined;
+}
+
 async function describeReplication(db: Db, task: TaskRow): Promise<Fields<"replicate">> {
   const { target, copies } = taskInputs.replicate.parse(JSON.parse(task.input));
   const { storage } = await refOf(db, await findRepository(db, target));
   return {
     repository: await repositoryOf(db, task),
     target: storage,
+    ...((await hasCopies(db, target)) ? { targetHasCopies: true } : {}),
     copies: await copiesToReplicate(db, task, copies),
   };
 }

@@ -55,6 +55,8 @@ export const backupTask = z.object({
   ...common,
   kind: z.literal("backup"),
   repository: repositoryRef,
+  /** There are copies where this device stores: where the repository is missing, a disk is, and no new one is made. */
+  hasCopies: z.boolean().optional(),
   paths,
   exclude: globs,
   oneFileSystem: z.boolean(),
@@ -123,6 +125,8 @@ export const replicateTask = z.object({
   kind: z.literal("replicate"),
   repository: repositoryRef,
   target: storageRef,
+  /** As `hasCopies` of a backup, of the target. */
+  targetHasCopies: z.boolean().optional(),
   copies: z.array(copyId).max(10_000),
 });
 
