@@ -1,12 +1,50 @@
 /** What `serve` says of a place that it cannot work in. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Bench } from "../../apps/command/test/run-holdfast.ts";
 import { startScene, startServe } from "./scene.ts";
 
+/** The process of the worker, when it is not that one. */
+async function workerOf(bench: Bench, other: number): Promise<number> {
+  const path = bench.path("service", "worker", "status.json");
+  for (;;) {
+    const said = existsSync(path) ? readFileSync(path, "utf8") : "";
+    const found = Number(/"processId":(\d+)/u.exec(said)?.[1] ?? other);
+    if (found !== other) return found;
+    await sleep(100);
+  }
+}
+
+function isRunning(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 suite("serve", () => {
+  test("that is killed takes its worker with it, and the next one has its own", {
+    timeout: 180_000,
+  }, async (context) => {
+    const { bench, killService } = await startScene(context, []);
+    const first = await workerOf(bench, 0);
+    await killService();
+    while (isRunning(first)) await sleep(100);
+    const { running } = await startServe(bench, "127.0.0.1:0", []);
+    const second = await workerOf(bench, first);
+    assert.doesNotMatch(running.complaints(), /Another agent/u);
+    const ended = once(running.child, "exit");
+    running.child.kill("SIGTERM");
+    await ended;
+    assert(!isRunning(second));
+  });
+
   test("leaves a data folder to the process that works with it, until that is gone", {
     timeout: 180_000,
   }, async (context) => {

@@ -61,7 +61,8 @@ async function runWorker(stateDir: string, signal: AbortSignal): Promise<void> {
   // No address, no name and no secret of the service in its environment.
   const { PATH = "", HOME = "", LANG = "", TZ } = process.env;
   const child = spawn(process.execPath, [...process.execArgv, MAIN, "agent", "run", "--state", stateDir], {
-    stdio: ["ignore", "ignore", "inherit"],
+    // The channel tells it when this process is gone, also by a kill: else it would run on, and be in the way of the next one's.
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
     env: { PATH, HOME, LANG, ...(TZ === undefined ? {} : { TZ }) },
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
