@@ -46,6 +46,7 @@ async function useStorage(
   execFileSync("diff", ["-r", source, path("restored", source)]);
   const verified = summaryOf(await ok(["verify", url, "--read-data", "--json"], { env }));
   assert.deepEqual(verified["damaged"], []);
+  await ok(["verify", url, "--no-key", "--credentials", file], { env: { HOLDFAST_KEY_FILE: "" } });
   await ok(["forget", url, String(first["copyId"])], { env });
   await ok(["clean", url], { env });
   await ok(["replicate", url, path("replica")], { env });

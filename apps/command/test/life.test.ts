@@ -336,6 +336,7 @@ suite("A repository", () => {
     const { ok, run, storage, path } = bench;
     mkdirSync(path("source"));
     await ok(["init", storage]);
+    assert.equal((await ok(["forget", storage, "--keep-last", "1"])).stdout, "There are no copies.\n");
     const ids: string[] = [];
     for (const content of ["one", "two", "three", "four"]) {
       writeFileSync(path("source", "file"), content.repeat(100_000));

@@ -6,11 +6,12 @@ import { createTextOutput } from "../src/output/text-output.ts";
 /** Keeps what is written to it. */
 class Sink {
   readonly isTTY: boolean;
-  readonly columns = 40;
+  readonly columns: number;
   text = "";
 
-  constructor(isTTY = false) {
+  constructor(isTTY = false, columns = 40) {
     this.isTTY = isTTY;
+    this.columns = columns;
   }
 
   write(text: string): void {
@@ -45,6 +46,13 @@ suite("Output for people", () => {
     assert.equal(notes.take(), `${CLEAR}holdfast: warning: something happened\n`);
     output.finish();
     assert.equal(notes.take(), "");
+  });
+
+  test("draws the line also where the terminal does not know its width", () => {
+    const notes = new Sink(true, 0);
+    const output = createTextOutput({ result: new Sink(true, 0), notes }, () => 0);
+    output.progress({ bytes: 5e6, bytesTotal: 1e7 });
+    assert.match(notes.take(), /50 %/u);
   });
 
   test("writes a line of progress now and then where there is no terminal", () => {

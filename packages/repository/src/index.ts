@@ -132,7 +132,7 @@ export {
   type FoundPaths,
   keepingNodes,
 } from "./tree/find-in-trees.ts";
-export { compareDirectories, isWithin, type Key } from "./tree/order.ts";
+export { compareDirectories, compareRanges, isWithin, type Key } from "./tree/order.ts";
 export type { Section } from "./tree/page.ts";
 export { joinPath, keyOf, showPath } from "./tree/paths.ts";
 export type { ReadRecord, RecordSink } from "./tree/records.ts";

@@ -36,10 +36,14 @@ export async function run(call: CommandCall): Promise<Exit> {
     wanted.length > 0 ? await decideNamed(access, wanted) : await decideByRules(call, access, policy);
   const forgotten = decisions.filter(({ action }) => action === "forget").map(({ id }) => id);
   for (const decision of decisions) output.event("decision", fieldsOf(decision));
-  for (const line of formatTable(COLUMNS, decisions.map(rowOf))) output.text(line);
+  const table =
+    decisions.length === 0 ? ["There are no copies."] : formatTable(COLUMNS, decisions.map(rowOf));
+  for (const line of table) output.text(line);
   if (!dryRun) await forgetCopies(access.repository, forgotten);
   const kept = decisions.length - forgotten.length;
-  for (const line of summaryLines(forgotten.length, kept, dryRun)) output.text(line);
+  if (decisions.length > 0) {
+    for (const line of summaryLines(forgotten.length, kept, dryRun)) output.text(line);
+  }
   output.summary({ forgotten, kept, dryRun });
   return EXIT.done;
 }

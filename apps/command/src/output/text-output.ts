@@ -17,6 +17,7 @@ export interface TextStreams {
 const REDRAW_EVERY_MS = 100;
 /** Into a log file a line now and then is enough. */
 const PLAIN_EVERY_MS = 30_000;
+/** Of a serial console, and of a terminal in a container: they say 0. */
 const COLUMNS_UNKNOWN = 80;
 const CLEAR_LINE = "\r\u001B[K";
 
@@ -83,8 +84,9 @@ class ProgressLine {
       return;
     }
     // A line that wraps could not be taken back.
-    const columns = this.#stream.columns ?? COLUMNS_UNKNOWN;
-    this.#stream.write(CLEAR_LINE + line.slice(0, Math.max(0, columns - 1)));
+    const { columns = 0 } = this.#stream;
+    const width = columns > 0 ? columns : COLUMNS_UNKNOWN;
+    this.#stream.write(CLEAR_LINE + line.slice(0, width - 1));
     this.#isDrawn = true;
   }
 

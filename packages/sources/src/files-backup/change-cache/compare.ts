@@ -5,23 +5,6 @@
  */
 import type { PathText } from "../path-text.ts";
 
-/** Compares ranges of bytes. */
-export function compareRanges(
-  a: Uint8Array,
-  aStart: number,
-  aEnd: number,
-  b: Uint8Array,
-  bStart: number,
-  bEnd: number,
-): number {
-  const shorter = Math.min(aEnd - aStart, bEnd - bStart);
-  for (let index = 0; index < shorter; index += 1) {
-    const difference = (a[aStart + index] ?? 0) - (b[bStart + index] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return aEnd - aStart - (bEnd - bStart);
-}
-
 /** Compares paths by components: as if `/` were a zero byte, which no name has. */
 export function compareDirectories(a: PathText, b: PathText): number {
   const shorter = Math.min(a.length, b.length);

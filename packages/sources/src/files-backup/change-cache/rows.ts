@@ -7,7 +7,7 @@
  * @module
  */
 import { ByteWriter } from "@holdfast/kernel";
-import { compareRanges } from "./compare.ts";
+import { compareRanges } from "@holdfast/repository";
 import { equalsStamp, STAMP_BYTES, type Stamp } from "./stamp.ts";
 
 const ID_BYTES = 32;
