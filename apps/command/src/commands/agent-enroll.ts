@@ -25,7 +25,7 @@ export async function run({ options, output, signal }: CommandCall): Promise<Exi
     ...(proxy === undefined ? {} : { proxy }),
   });
   output.text(`This machine is now the device ${name} (${device}).`);
-  output.text("Start its agent with: holdfast agent run");
+  output.text(`Start its agent with: holdfast agent run${state === undefined ? "" : ` --state ${state}`}`);
   output.summary({ device, name });
   return EXIT.done;
 }

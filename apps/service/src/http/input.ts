@@ -8,6 +8,7 @@
  */
 import type { InputProblem } from "@holdfast/protocol";
 import type { z } from "zod";
+import { inputMessage } from "./input-messages.ts";
 import { InputError } from "./problems.ts";
 
 const PROBLEMS_MAX = 20;
@@ -17,7 +18,7 @@ const PROBLEMS_MAX = 20;
  * @throws InputError with the paths of what is wrong.
  */
 export function checkInput(schema: z.ZodType, value: unknown, where: string): unknown {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: inputMessage });
   if (!result.success) {
     throw new InputError(
       result.error.issues
