@@ -16,6 +16,7 @@ import { prepareTls, type TlsOptions, type TlsPort } from "./authority/tls-serve
 import type { Database } from "./database/database.ts";
 import { openDatabase } from "./database/open-database.ts";
 import { lockForProcess } from "./database/process-lock.ts";
+import { createOutageLog, type OutageListener, type OutageLog } from "./database/outage-log.ts";
 import { copyBeforeUpgrade } from "./database/upgrade-copy.ts";
 import { registerAgentRoutes } from "./devices/agent-routes.ts";
 import { adoptWorker, createWorkerCode } from "./devices/own-worker.ts";
@@ -156,7 +157,10 @@ async function putTogether(
     authority,
     passwords: createPasswordWork(systemRandomness),
   });
-  const failed = (error: unknown): void => log.error("unforeseen", describeError(error));
+  const outages = createOutageLog(database, outageListener(log));
+  const failed = (error: unknown): void => {
+    if (!outages.tell(error)) log.error("unforeseen", describeError(error));
+  };
   const dispatcher = createDispatcher({ ...domains, failed, handedOut: metrics.handedOut });
   const tls = await prepareTls({ authority, clock, browser: await browserSide(options) });
   const { promise, resolve } = Promise.withResolvers<Server>();
@@ -179,7 +183,22 @@ async function putTogether(
   return {
     domains,
     server,
-    ...lifecycle({ domains, dispatcher, tls, audit, failed, metrics, close: () => app.close() }),
+    ...lifecycle({ domains, dispatcher, tls, audit, failed, outages, metrics, close: () => app.close() }),
+  };
+}
+
+/** Two calm lines: what happened, and what to do; and that it is over. */
+function outageListener(log: Log): OutageListener {
+  return {
+    began: (error) => {
+      const { message, cause } = describeError(error);
+      log.error("database-absent", {
+        message: "The database does not answer: nothing starts, and requests are refused, until it does.",
+        reason: cause ?? message,
+        remedy: "See that it runs and that this machine reaches it; the service goes on by itself then.",
+      });
+    },
+    ended: (seconds) => log.info("database-back", { seconds }),
   };
 }
 
@@ -189,6 +208,7 @@ interface Lives {
   readonly tls: TlsPort;
   readonly audit: WrittenAuditLog;
   readonly failed: (error: unknown) => void;
+  readonly outages: OutageLog;
   readonly metrics: ServiceMetrics;
   readonly close: () => PromiseLike<void>;
 }
@@ -199,6 +219,7 @@ function lifecycle({
   tls,
   audit,
   failed,
+  outages,
   metrics,
   close,
 }: Lives): Pick<Parts, "start" | "end"> {
@@ -232,6 +253,7 @@ function lifecycle({
       });
     },
     end: async () => {
+      outages.stop();
       tls.stop();
       for (const end of endings) await end();
       await dispatcher.stop();

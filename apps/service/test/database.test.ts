@@ -8,7 +8,7 @@ import { sql } from "kysely";
 import type { Database } from "../src/database/database.ts";
 import { MIGRATIONS } from "../src/database/migrate.ts";
 import { openDatabase } from "../src/database/open-database.ts";
-import { asRequest } from "../src/database/request-queries.ts";
+import { asRequest } from "../src/database/query-lines.ts";
 import { forEachDatabase } from "./databases.ts";
 
 const user = (id: string): Parameters<typeof insertUser>[1] => ({ id });

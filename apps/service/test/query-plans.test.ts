@@ -175,10 +175,16 @@ suite("plans of the queries of the service's own work", () => {
   const kinds = { describe: unused, grant: unused, ended: unused };
 
   test("giving out, lost runs and cancelled ones", async () => {
-    const dependencies = (database: Database) => ({ ...ports, database, kinds, processId: "proc" });
+    const dependencies = (database: Database) => ({
+      ...ports,
+      database,
+      kinds,
+      processId: "proc",
+      failed: unused,
+    });
     check(await plansOf((database) => devicesWithTasks(dependencies(database), new Set([DEVICE]))));
     // What waits for one device is sorted by its age.
-    check(await plansOf((database) => giveOutTo(dependencies(database), DEVICE)), true);
+    check(await plansOf((database) => giveOutTo(dependencies(database), [DEVICE])), true);
     check(await plansOf((database) => endLostRuns(dependencies(database))));
     check(await plansOf(({ db }) => cancelledRuns(db, new Set([DEVICE]))));
   });

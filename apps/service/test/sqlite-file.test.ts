@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Database } from "../src/database/database.ts";
 import { openSqlite } from "../src/database/open-sqlite.ts";
-import { asRequest } from "../src/database/request-queries.ts";
+import { asRequest } from "../src/database/query-lines.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hf-sqlite-file-"));
 after(() => rmSync(folder, { recursive: true, force: true }));

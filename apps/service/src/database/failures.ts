@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isAppError } from "@holdfast/kernel";
 
 /** Extended result codes of SQLite (sqlite.org/rescode.html). */
 const SQLITE_UNIQUE: ReadonlySet<number> = new Set([1555, 2067]);
@@ -61,6 +62,12 @@ export function isUnreachable(error: unknown): boolean {
       error.message,
     )
   );
+}
+
+/** The database cannot be worked with now, which is no fault of what was to be done. */
+export function isDatabaseAbsent(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isDatabaseAbsent);
+  return isAppError(error, "ERR_DATABASE_UNREACHABLE") || isUnreachable(error);
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -10,7 +10,8 @@ import pg from "pg";
 import { AUDIT_END_LOCK } from "./audit-end-lock.ts";
 import type { Database, Db, Transaction } from "./database.ts";
 import { listenOnPostgres, NOTIFY_CHANNEL } from "./postgres-listener.ts";
-import { isOfRequest } from "./request-queries.ts";
+import { lineOfCaller } from "./query-lines.ts";
+import { type PostgresWatch, type WatchTimes, watchPostgres } from "./postgres-watch.ts";
 import type { Tables } from "./tables.ts";
 
 /** For requests. */
@@ -18,25 +19,41 @@ const REQUEST_CONNECTIONS_MAX = 10;
 /** For plans and agents, which do not stand in line with requests. */
 const OTHER_CONNECTIONS_MAX = 6;
 const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_DELAY_MS = 10_000;
+/** When the server does not take the end of connections. */
+const END_TIMEOUT_MS = 3000;
 /** A transaction that waits for its own process is a defect: better an error than a standstill. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
 const ATTEMPTS_MAX = 12;
 const RETRY_DELAY_MS = 5;
 const RETRY_DELAY_MAX_MS = 250;
 
-export function openPostgres(url: string): Database {
+/** @param times for tests. */
+export function openPostgres(url: string, times?: WatchTimes): Database {
   const settings = connectionSettings(url);
-  const requests = openPool(settings, REQUEST_CONNECTIONS_MAX);
-  const others = openPool(settings, OTHER_CONNECTIONS_MAX);
+  const watch = watchPostgres(settings, times);
+  const requests = openPool(settings, REQUEST_CONNECTIONS_MAX, watch);
+  const others = openPool(settings, OTHER_CONNECTIONS_MAX, watch);
   const pool: PostgresPool = {
     options: requests.options,
-    connect: () => (isOfRequest() ? requests : others).connect(),
+    connect: async () => {
+      watch.check();
+      try {
+        return await (lineOfCaller() === "requests" ? requests : others).connect();
+      } catch (error) {
+        watch.suspect();
+        throw error;
+      }
+    },
     end: async () => {
+      const timer = setTimeout(watch.cut, END_TIMEOUT_MS);
       await Promise.all([requests.end(), others.end()]);
+      clearTimeout(timer);
+      watch.close();
     },
   };
   const db: Db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
-  const listener = listenOnPostgres(settings);
+  const listener = listenOnPostgres(settings, watch.follow);
   return {
     kind: "postgres",
     db,
@@ -54,12 +71,15 @@ export function openPostgres(url: string): Database {
   };
 }
 
-function openPool(settings: pg.ClientConfig, max: number): pg.Pool {
+function openPool(settings: pg.ClientConfig, max: number, watch: PostgresWatch): pg.Pool {
   const pool = new pg.Pool({ ...settings, max });
   // A connection that breaks while nobody uses it: the pool makes a new one for the next query.
   pool.on("error", () => {});
   // One that breaks in a transaction, while no statement runs: the next statement of it fails.
-  pool.on("connect", (client) => client.on("error", () => {}));
+  pool.on("connect", (client) => {
+    client.on("error", () => {});
+    watch.follow(client);
+  });
   return pool;
 }
 
@@ -70,6 +90,7 @@ function connectionSettings(url: string): pg.ClientConfig {
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     types: numberTypes(),
   };
 }

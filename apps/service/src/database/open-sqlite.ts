@@ -10,7 +10,7 @@ import { Kysely, sql } from "kysely";
 import { createCheckpoints, logState } from "./checkpoints.ts";
 import type { Database, Db } from "./database.ts";
 import { createLogSync } from "./log-sync.ts";
-import { besideRequest } from "./request-queries.ts";
+import { besideRequest } from "./query-lines.ts";
 import { type Durability, sqliteDialect, withinTransaction } from "./sqlite-dialect.ts";
 import type { Tables } from "./tables.ts";
 

@@ -6,10 +6,14 @@
 import { EventEmitter } from "node:events";
 import pg from "pg";
 import type { Database, Topic } from "./database.ts";
+import { cutClient } from "./postgres-watch.ts";
 
 export const NOTIFY_CHANNEL = "holdfast";
 
 const RECONNECT_DELAY_MS = 1000;
+/** Who only listens does not notice a line that is gone: so often something is asked. */
+const ASK_MS = 30_000;
+const END_TIMEOUT_MS = 3000;
 const TOPICS: readonly Topic[] = ["tasks", "devices", "live"];
 
 interface PostgresListener {
@@ -17,7 +21,11 @@ interface PostgresListener {
   readonly close: () => Promise<void>;
 }
 
-export function listenOnPostgres(settings: pg.ClientConfig): PostgresListener {
+/** @param follow looks after its connections. */
+export function listenOnPostgres(
+  settings: pg.ClientConfig,
+  follow: (client: pg.Client) => void,
+): PostgresListener {
   const emitter = new EventEmitter();
   emitter.setMaxListeners(0);
   let client: pg.Client | undefined;
@@ -40,6 +48,7 @@ export function listenOnPostgres(settings: pg.ClientConfig): PostgresListener {
     client = next;
     try {
       await next.connect();
+      follow(next);
       await next.query(`listen ${NOTIFY_CHANNEL}`);
       // What was told while nobody listened is unknown: everybody looks.
       for (const topic of TOPICS) emitter.emit(topic);
@@ -51,6 +60,9 @@ export function listenOnPostgres(settings: pg.ClientConfig): PostgresListener {
   const start = (): void => {
     connecting = connect();
   };
+  const asking = setInterval(() => {
+    client?.query("select 1").catch(() => {});
+  }, ASK_MS).unref();
   const again = (): void => {
     if (!closed) timer = setTimeout(start, RECONNECT_DELAY_MS).unref();
   };
@@ -64,11 +76,15 @@ export function listenOnPostgres(settings: pg.ClientConfig): PostgresListener {
     close: async () => {
       closed = true;
       clearTimeout(timer);
+      clearInterval(asking);
       emitter.removeAllListeners();
       await connecting;
       const last = client;
       client = undefined;
-      await last?.end();
+      if (last === undefined) return;
+      const cutting = setTimeout(() => cutClient(last), END_TIMEOUT_MS);
+      await last.end();
+      clearTimeout(cutting);
     },
   };
 }

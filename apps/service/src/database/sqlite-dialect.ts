@@ -19,7 +19,7 @@ import {
   SqliteQueryCompiler,
 } from "kysely";
 import { isBusy } from "./failures.ts";
-import { isOfRequest } from "./request-queries.ts";
+import { type Line, lineOfCaller } from "./query-lines.ts";
 import { type Changes, SqliteStatements } from "./sqlite-statements.ts";
 
 const BUSY_TIMEOUT_MS = 10_000;
@@ -59,8 +59,17 @@ class Adapter extends SqliteAdapter {
 /** Marks what runs inside a transaction, as long as it lasts. */
 const scope = new AsyncLocalStorage<{ open: boolean }>();
 
-/** Of so many turns one is a request's, when both wait. */
-const TURNS = 4;
+/** Of so many turns one is a request's, when it waits. */
+const TURNS_TO_A_REQUEST = 4;
+/** Of so many turns one is that of a device at work, when starts wait, too: most queries of starts are short, its transactions are not. */
+const TURNS_TO_OTHERS = 32;
+
+/** Whose turn it is first. */
+function orderOf(turn: number): readonly Line[] {
+  if (turn % TURNS_TO_A_REQUEST === 0) return ["requests", "starts", "others"];
+  if (turn % TURNS_TO_OTHERS === 1) return ["others", "starts", "requests"];
+  return ["starts", "others", "requests"];
+}
 
 /** Runs `work`; a query of it that does not use the transaction fails instead of waiting for its own end. */
 export async function withinTransaction<T>(work: () => Promise<T>): Promise<T> {
@@ -78,8 +87,7 @@ class SqliteDriver implements Driver {
   #database: DatabaseSync | undefined;
   #connection: SqliteConnection | undefined;
   #isTaken = false;
-  readonly #waiting: (() => void)[] = [];
-  readonly #waitingRequests: (() => void)[] = [];
+  readonly #waiting: Readonly<Record<Line, (() => void)[]>> = { requests: [], starts: [], others: [] };
   #turns = 0;
   /** By `performance.now()`; undefined: the event loop has come round since the last query. */
   #sliceEndMs: number | undefined;
@@ -99,7 +107,7 @@ class SqliteDriver implements Driver {
     assert(this.#connection !== undefined);
     if (this.#isTaken) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      (isOfRequest() ? this.#waitingRequests : this.#waiting).push(resolve);
+      this.#waiting[lineOfCaller()].push(resolve);
       await promise;
     }
     this.#isTaken = true;
@@ -115,13 +123,13 @@ class SqliteDriver implements Driver {
 
   #passOn(): void {
     this.#turns += 1;
-    const [first, second] =
-      this.#turns % TURNS === 0
-        ? [this.#waitingRequests, this.#waiting]
-        : [this.#waiting, this.#waitingRequests];
-    const next = first.shift() ?? second.shift();
-    if (next === undefined) this.#isTaken = false;
-    else next();
+    for (const line of orderOf(this.#turns)) {
+      const next = this.#waiting[line].shift();
+      if (next === undefined) continue;
+      next();
+      return;
+    }
+    this.#isTaken = false;
   }
 
   /** Queries end without the event loop: many in a row would keep it from requests that come meanwhile. */

@@ -6,7 +6,7 @@
 import { STATUS_CODES } from "node:http";
 import { AppError, type ErrorCode, isAppError, newId } from "@holdfast/kernel";
 import type { InputProblem, Problem } from "@holdfast/protocol";
-import { isForeignKeyViolation, isUniqueViolation, isUnreachable } from "../database/failures.ts";
+import { isDatabaseAbsent, isForeignKeyViolation, isUniqueViolation } from "../database/failures.ts";
 import { describeError, type Log } from "./log.ts";
 import { STATUSES } from "./statuses.ts";
 
@@ -41,6 +41,8 @@ export class RetryLaterError extends AppError {
 
 /** Any thrown value as a problem document; what nobody expected is logged under the id that the answer has. */
 export function problemOf(error: unknown, log: Log): Problem {
+  // The service's jobs notice it, too, and its log says once when it begins and when it ends.
+  if (isDatabaseAbsent(error)) return document(absentDatabase(error));
   const known = asAppError(error);
   if (known === undefined || STATUSES[known.code] >= 500) return unexpected(error, known, log);
   return document(known);
@@ -86,13 +88,16 @@ function asAppError(error: unknown): AppError | undefined {
       cause: error,
     });
   }
-  if (isUnreachable(error)) {
-    return new AppError("ERR_DATABASE_UNREACHABLE", "The database of the service does not answer.", {
-      remedy: "Try again in a moment.",
-      cause: error,
-    });
-  }
   return frameworkError(error);
+}
+
+function absentDatabase(error: unknown): AppError {
+  return isAppError(error)
+    ? error
+    : new AppError("ERR_DATABASE_UNREACHABLE", "The database of the service does not answer.", {
+        remedy: "Try again in a moment.",
+        cause: error,
+      });
 }
 
 /** Errors of Fastify itself, by their codes (fastify.dev/docs/latest/Reference/Errors). */

@@ -6,12 +6,13 @@
  */
 import assert from "node:assert/strict";
 import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import cookie from "@fastify/cookie";
-import type { Clock } from "@holdfast/kernel";
+import { AppError, type Clock } from "@holdfast/kernel";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyServerOptions } from "fastify";
 import { sql } from "kysely";
 import type { Database } from "../database/database.ts";
-import { asRequest } from "../database/request-queries.ts";
+import { asRequest } from "../database/query-lines.ts";
 import { RIGHTS } from "../users/rights.ts";
 import { type Admission, admit, type Gate } from "./admit.ts";
 import type { Authentication } from "./credentials.ts";
@@ -29,6 +30,7 @@ import { serveRoute } from "./serve-route.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 const STREAM_CHECK_MS = 30_000;
+const READY_MS = 3000;
 const PARAMETER_CHARACTERS_MAX = 400;
 const ADDRESS_LIMIT: RateLimit = { burst: 600, perSecond: 20 };
 const USER_LIMIT: RateLimit = { burst: 600, perSecond: 20 };
@@ -188,10 +190,27 @@ function addHealth(
 ): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async () => {
-    await sql`select 1`.execute(database.db);
+    await withinTime(sql`select 1`.execute(database.db), READY_MS);
     await checkReady?.();
     return { status: "ok" };
   });
+}
+
+/** Who asks whether the service is ready has others to send requests to, and does not wait. */
+async function withinTime(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  const stopping = new AbortController();
+  const late = sleep(timeoutMs, undefined, { signal: stopping.signal }).then(() => {
+    throw new AppError("ERR_DATABASE_UNREACHABLE", "The database of the service takes too long to answer.", {
+      remedy: "See that it runs and that this machine reaches it.",
+    });
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    stopping.abort();
+    late.catch(() => undefined);
+    work.catch(() => undefined);
+  }
 }
 
 function logRequests(app: FastifyInstance, { log }: ServerDependencies, metrics: RequestMetrics): void {

@@ -7,6 +7,7 @@ import { AppError, type Clock } from "@holdfast/kernel";
 import { type Schedule, windowAt } from "@holdfast/scheduling";
 import type { AuditActor, AuditLog } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
+import { isDatabaseAbsent } from "../database/failures.ts";
 import { recordMissedRun } from "../notifications/missed-run.ts";
 import type { TaskQueue } from "../tasks/task-kinds.ts";
 import { devicesOf, findPlan, type PlanRow, scheduleOf } from "./plan-rows.ts";
@@ -108,7 +109,8 @@ async function startTogether(
   };
   try {
     return await start(entries);
-  } catch {
+  } catch (failure) {
+    if (isDatabaseAbsent(failure)) throw failure;
     let count = 0;
     for (const entry of entries) {
       try {

@@ -5,6 +5,7 @@
  * @module
  */
 import { type MaintenanceDependencies, runDueMaintenance } from "../maintenance/maintenance.ts";
+import { asStart } from "../database/query-lines.ts";
 import type { EndDependencies } from "../tasks/run-end.ts";
 import { createLockClock } from "../policies/lock-clock.ts";
 import { applyDueLockChanges } from "../policies/retention-lock.ts";
@@ -33,7 +34,7 @@ export function startScheduler(
     async () => {
       if (await lockClock.look()) await applyDueLockChanges(dependencies);
     },
-    () => runDuePlans(dependencies, since),
+    () => asStart(() => runDuePlans(dependencies, since)),
     () => endMissedRuns(dependencies),
     () => runDueMaintenance(dependencies),
     () => runDueReplications(dependencies, since),

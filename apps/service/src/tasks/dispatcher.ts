@@ -16,6 +16,7 @@ import { attachChannels } from "../channel/channel-server.ts";
 import { createOwnProcess, PROCESS_BEAT_MS } from "../channel/processes.ts";
 import { createWatch } from "../channel/watch.ts";
 import type { Database } from "../database/database.ts";
+import { asStart } from "../database/query-lines.ts";
 import { createWakeUp, type WakeUp } from "./wake-up.ts";
 import { devicesWithTasks, giveOutTo, type GiveOutDependencies } from "./give-out.ts";
 import { giveLease, renewLeases } from "./leases.ts";
@@ -62,8 +63,10 @@ const POLL_MS = 5000;
 const SWEEP_MS = 10_000;
 const PROGRESS_MS = 2000;
 const TICK_MS = 1000;
-/** Devices that are given tasks at the same time: what they wait for is the disk, once for all. */
-const DEVICES_TOGETHER = 8;
+/** Devices that are given tasks in one transaction. */
+const DEVICES_TOGETHER = 20;
+/** While one waits for the disk, the next one reads. */
+const TRANSACTIONS_TOGETHER = 2;
 
 export function createDispatcher(given: DispatcherDependencies): Dispatcher {
   const dependencies = { ...given, database: oneAtATime(given.database) };
@@ -226,7 +229,7 @@ function createGiveOut(
 ): GiveOut {
   const free = new Set<string>();
   let isAnyWanted = false;
-  const giveOut = createWakeUp(async () => {
+  const look = async (): Promise<void> => {
     const { hub } = outlets();
     const wantsAny = isAnyWanted;
     const freed = [...free];
@@ -236,7 +239,8 @@ function createGiveOut(
     if (wantsAny) await tellCancelled(work, hub);
     const devices = wantsAny ? await devicesWithTasks(work, hub.devices()) : freed;
     await giveToAll(dependencies, work, outlets(), devices);
-  }, dependencies.failed);
+  };
+  const giveOut = createWakeUp(() => asStart(look), dependencies.failed);
   return {
     wakeUp: {
       ...giveOut,
@@ -261,7 +265,6 @@ interface Outlets {
   readonly starts: ReturnType<typeof createStarts>;
 }
 
-/** What fails for one device is not in the way of the others. */
 async function giveToAll(
   { failed, database }: DispatcherDependencies,
   work: GiveOutDependencies,
@@ -269,10 +272,10 @@ async function giveToAll(
   devices: readonly string[],
 ): Promise<void> {
   let count = 0;
-  const giveTo = async (deviceId: string): Promise<void> => {
-    const given = await giveOutTo(work, deviceId);
+  const give = async (some: readonly string[]): Promise<void> => {
+    const given = await giveOutTo(work, some);
     count += given.length;
-    for (const { run, task } of given) {
+    for (const { run, deviceId, task } of given) {
       const start = { type: "start", run, task } as const;
       starts.expect(deviceId, start);
       hub.send(deviceId, start);
@@ -280,10 +283,14 @@ async function giveToAll(
   };
   const waiting = [...devices];
   const giveToNext = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
-      await giveTo(next).catch(failed);
+    for (
+      let next = waiting.splice(0, DEVICES_TOGETHER);
+      next.length > 0;
+      next = waiting.splice(0, DEVICES_TOGETHER)
+    )
+      await give(next).catch(failed);
   };
-  await Promise.all(Array.from({ length: DEVICES_TOGETHER }, giveToNext));
+  await Promise.all(Array.from({ length: TRANSACTIONS_TOGETHER }, giveToNext));
   if (count > 0) await database.notify("live");
 }
 

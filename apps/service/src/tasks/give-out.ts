@@ -22,6 +22,7 @@ import {
   type TaskKind,
   type TaskLane,
 } from "@holdfast/protocol";
+import { type RawBuilder, sql } from "kysely";
 import type { Database, Transaction } from "../database/database.ts";
 import { type DeviceRow, findDevice, methodsOf } from "../devices/device-rows.ts";
 import { ACTIVE_RUN_STATES, type EndDependencies, endTask, isOfDatabase } from "./run-end.ts";
@@ -34,6 +35,8 @@ export interface GiveOutDependencies extends EndDependencies {
   readonly randomness: Randomness;
   /** Of this process. */
   readonly processId: string;
+  /** Told what could not be given out to a device; the others get theirs. */
+  readonly failed: (error: unknown) => void;
   /** Told how long a task waited from when it could be given out. */
   readonly handedOut?: (waitMs: number) => void;
 }
@@ -42,6 +45,13 @@ export interface GivenRun {
   readonly run: string;
   readonly deviceId: string;
   readonly task: AgentTask;
+}
+
+/** A task that is to be given out. */
+interface ChosenTask {
+  readonly run: string;
+  readonly task: TaskRow;
+  readonly described: AgentTask;
 }
 
 /** Of the kinds that have a lane of their own; the others share the first one. */
@@ -83,12 +93,35 @@ export async function devicesWithTasks(
   return waiting.map(({ device_id: id }) => id).filter((id) => connected.has(id));
 }
 
-/** Gives a device as many tasks as it may have at a time. @returns what the device is to be told. */
-export async function giveOutTo(dependencies: GiveOutDependencies, deviceId: string): Promise<GivenRun[]> {
+/**
+ * Gives devices as many tasks as they may have at a time, in one transaction: its end is what takes the time.
+ *
+ * @returns what the devices are to be told.
+ */
+export async function giveOutTo(
+  dependencies: GiveOutDependencies,
+  deviceIds: readonly string[],
+): Promise<GivenRun[]> {
+  const chosen = await Promise.all(
+    deviceIds.map(async (id) => {
+      // What fails for one device is not in the way of the others.
+      try {
+        return await chooseFor(dependencies, id);
+      } catch (error) {
+        dependencies.failed(error);
+        return [];
+      }
+    }),
+  );
+  return markAll(dependencies, chosen.flat());
+}
+
+/** What a device may have now. */
+async function chooseFor(dependencies: GiveOutDependencies, deviceId: string): Promise<ChosenTask[]> {
   const first = await nextTasks(dependencies, deviceId, undefined, TOGETHER);
   if (first.length === 0) return [];
   const active = await lanesOfRuns(dependencies, deviceId);
-  const given: GivenRun[] = [];
+  const chosen: ChosenTask[] = [];
   for (const { name, runsMax } of TASK_LANES) {
     const free = runsMax - active.filter((lane) => lane === name).length;
     if (free <= 0) continue;
@@ -98,13 +131,11 @@ export async function giveOutTo(dependencies: GiveOutDependencies, deviceId: str
         ? first.filter(({ kind }) => laneOfKind(kind) === name).slice(0, free)
         : await nextTasks(dependencies, deviceId, name, free);
     for (const task of tasks) {
-      const run = await giveOut(dependencies, task);
-      if (run === undefined) continue;
-      given.push(run);
-      dependencies.handedOut?.(dependencies.clock.now() - task.not_before);
+      const one = await choose(dependencies, task);
+      if (one !== undefined) chosen.push(one);
     }
   }
-  return given;
+  return chosen;
 }
 
 /** The lane of each run that the device carries out. */
@@ -139,12 +170,11 @@ async function nextTasks(
   return (lane === undefined ? tasks : tasks.where("kind", ...kindsOf(lane))).execute();
 }
 
-/** @returns undefined when the task could not be given out: it has failed, or another process was faster. */
-async function giveOut(dependencies: GiveOutDependencies, task: TaskRow): Promise<GivenRun | undefined> {
+/** @returns undefined when the task could not be given out: it has failed. */
+async function choose(dependencies: GiveOutDependencies, task: TaskRow): Promise<ChosenTask | undefined> {
   const { database, clock, randomness } = dependencies;
-  let described: AgentTask;
   try {
-    described = await describeFor(dependencies, task);
+    return { run: newId("run", clock, randomness), task, described: await describeFor(dependencies, task) };
   } catch (error) {
     if (isOfDatabase(error)) throw error;
     await database.transaction((transaction) =>
@@ -152,11 +182,6 @@ async function giveOut(dependencies: GiveOutDependencies, task: TaskRow): Promis
     );
     return undefined;
   }
-  const run = newId("run", clock, randomness);
-  const isGiven = await database.transaction((transaction) =>
-    markGiven(dependencies, transaction, task, run),
-  );
-  return isGiven ? { run, deviceId: task.device_id, task: described } : undefined;
 }
 
 /**
@@ -199,43 +224,92 @@ function checkMethod(task: AgentTask, device: DeviceRow): void {
   );
 }
 
+/** Those that are given out by this; another process may have been faster. */
+async function markAll(
+  dependencies: GiveOutDependencies,
+  chosen: readonly ChosenTask[],
+): Promise<GivenRun[]> {
+  if (chosen.length === 0) return [];
+  const { database, clock, handedOut } = dependencies;
+  const marked = await database.transaction((transaction) => markGiven(dependencies, transaction, chosen));
+  return marked.map(({ run, task, described }) => {
+    handedOut?.(clock.now() - task.not_before);
+    return { run, deviceId: task.device_id, task: described };
+  });
+}
+
 async function markGiven(
   { clock, processId }: GiveOutDependencies,
   transaction: Transaction,
-  task: TaskRow,
-  run: string,
-): Promise<boolean> {
+  chosen: readonly ChosenTask[],
+): Promise<ChosenTask[]> {
   const now = clock.now();
-  const device = await transaction
+  const devices = await transaction
     .selectFrom("devices")
-    .select(["process_id", "disabled"])
-    .where("id", "=", task.device_id)
-    .executeTakeFirst();
-  // The device has dialled another process, or may have nothing any more.
-  if (device?.process_id !== processId || device.disabled === 1) return false;
+    .select("id")
+    .where("id", "in", [...new Set(chosen.map(({ task }) => task.device_id))])
+    // Another one has dialled another process, or may have nothing any more.
+    .where("process_id", "=", processId)
+    .where("disabled", "=", 0)
+    .execute();
+  const here = new Set(devices.map(({ id }) => id));
+  const wanted = chosen.filter(({ task }) => here.has(task.device_id));
+  if (wanted.length === 0) return [];
   const updated = await transaction
     .updateTable("tasks")
-    .set({ state: "running", run_id: run, attempt: task.attempt + 1, started_at: task.started_at ?? now })
-    .where("id", "=", task.id)
+    .set((eb) => ({
+      state: "running",
+      run_id: byTask(wanted, ({ run }) => sql<string>`${run}`),
+      attempt: eb("attempt", "+", 1),
+      started_at: eb.fn.coalesce("started_at", eb.val(now)),
+    }))
+    .where(
+      "id",
+      "in",
+      wanted.map(({ task }) => task.id),
+    )
     .where("state", "=", "queued")
-    .where("attempt", "=", task.attempt)
-    .executeTakeFirst();
-  if (updated.numUpdatedRows !== 1n) return false;
+    // It was not given out, and taken back, meanwhile.
+    .where(
+      "attempt",
+      "=",
+      byTask(wanted, ({ task }) => sql<number>`cast(${task.attempt} as integer)`),
+    )
+    .returning("id")
+    .execute();
+  const ids = new Set(updated.map(({ id }) => id));
+  const given = wanted.filter(({ task }) => ids.has(task.id));
+  if (given.length > 0) await insertRuns(transaction, given, now);
+  return given;
+}
+
+/** For each of these tasks its value. */
+function byTask<T>(chosen: readonly ChosenTask[], value: (one: ChosenTask) => RawBuilder<T>): RawBuilder<T> {
+  const cases = chosen.map((one) => sql`when ${one.task.id} then ${value(one)}`);
+  return sql<T>`case id ${sql.join(cases, sql` `)} end`;
+}
+
+async function insertRuns(
+  transaction: Transaction,
+  given: readonly ChosenTask[],
+  now: number,
+): Promise<void> {
   await transaction
     .insertInto("runs")
-    .values({
-      id: run,
-      task_id: task.id,
-      device_id: task.device_id,
-      state: "given",
-      given_at: now,
-      started_at: null,
-      ended_at: null,
-      last_event: 0,
-      progress: null,
-    })
+    .values(
+      given.map(({ run, task }) => ({
+        id: run,
+        task_id: task.id,
+        device_id: task.device_id,
+        state: "given" as const,
+        given_at: now,
+        started_at: null,
+        ended_at: null,
+        last_event: 0,
+        progress: null,
+      })),
+    )
     .execute();
-  return true;
 }
 
 async function failQueued(

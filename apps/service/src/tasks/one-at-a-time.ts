@@ -7,6 +7,7 @@
  */
 import { isAppError } from "@holdfast/kernel";
 import type { Database } from "../database/database.ts";
+import { lineOfCaller } from "../database/query-lines.ts";
 
 /** So often what other processes undid is begun anew, beyond what the database itself tries. */
 const ROUNDS_MAX = 3;
@@ -14,14 +15,43 @@ const ROUNDS_MAX = 3;
 /** Transactions must not be begun within transactions, which would wait for themselves. */
 export function oneAtATime(database: Database): Database {
   if (database.kind === "sqlite") return database;
-  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = createTurns();
   return {
     ...database,
-    transaction: (work) => {
-      const turn = last.then(() => stubborn(() => database.transaction(work)));
-      last = turn.catch(() => undefined);
-      return turn;
-    },
+    transaction: (work) => inTurn(() => stubborn(() => database.transaction(work))),
+  };
+}
+
+/** Of so many turns one is not that of a start, when others wait, too. */
+const TURNS_TO_OTHERS = 8;
+
+type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Starts come first, as on SQLite. */
+function createTurns(): InTurn {
+  const starts: (() => void)[] = [];
+  const others: (() => void)[] = [];
+  let isTaken = false;
+  let turns = 0;
+  const passOn = (): void => {
+    turns += 1;
+    const [first, second] = turns % TURNS_TO_OTHERS === 0 ? [others, starts] : [starts, others];
+    const next = first.shift() ?? second.shift();
+    if (next === undefined) isTaken = false;
+    else next();
+  };
+  return async (work) => {
+    if (isTaken) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      (lineOfCaller() === "starts" ? starts : others).push(resolve);
+      await promise;
+    }
+    isTaken = true;
+    try {
+      return await work();
+    } finally {
+      passOn();
+    }
   };
 }
 

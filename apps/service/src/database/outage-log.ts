@@ -1,0 +1,53 @@
+/**
+ * What jobs fail with while the database is absent is one thing, not one for each of them and each time: it is told once when it begins,
+ * and once when it is over.
+ *
+ * @module
+ */
+import { sql } from "kysely";
+import type { Database } from "./database.ts";
+import { isDatabaseAbsent } from "./failures.ts";
+
+const LOOK_MS = 1000;
+
+export interface OutageLog {
+  /** True: the failure is one of the outage, and told. */
+  readonly tell: (error: unknown) => boolean;
+  readonly stop: () => void;
+}
+
+export interface OutageListener {
+  readonly began: (error: unknown) => void;
+  readonly ended: (seconds: number) => void;
+}
+
+export function createOutageLog({ db }: Pick<Database, "db">, listener: OutageListener): OutageLog {
+  let since: number | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const look = async (): Promise<void> => {
+    try {
+      await sql`select 1`.execute(db);
+    } catch {
+      later();
+      return;
+    }
+    const seconds = Math.round((performance.now() - (since ?? 0)) / 1000);
+    since = undefined;
+    listener.ended(seconds);
+  };
+  const later = (): void => {
+    timer = setTimeout(() => void look(), LOOK_MS).unref();
+  };
+  return {
+    tell: (error) => {
+      if (!isDatabaseAbsent(error)) return false;
+      if (since === undefined) {
+        since = performance.now();
+        listener.began(error);
+        later();
+      }
+      return true;
+    },
+    stop: () => clearTimeout(timer),
+  };
+}
