@@ -256,8 +256,12 @@ function lifecycle({
       outages.stop();
       tls.stop();
       for (const end of endings) await end();
-      await dispatcher.stop();
-      await close();
+      try {
+        await dispatcher.stop();
+      } finally {
+        // Also when the database is absent, which was to be told that the devices are free.
+        await close();
+      }
       await audit.checkpoint();
     },
   };

@@ -184,6 +184,13 @@ forEachDatabase("audit log", (open) => {
     const [newest] = first.items;
     assert.deepEqual(newest?.actor, { kind: "user", id: "user_1", name: "Ada" });
     assert.equal(first.items[1]?.details["name"], "n");
+    await database.transaction(async (transaction) => {
+      for (const [index, action] of ["secret.reveal", "secret.create", "secret.reveal"].entries())
+        await audit.append(transaction, entry(7 + index, { action }));
+    });
+    assert.deepEqual(await numbers({ action: "secret." }), [10, 9, 8, 6]);
+    const two = await listAudit(database.db, auditQuery.parse({ action: "secret.", limit: 2 }));
+    assert.deepEqual(await numbers({ action: "secret.", cursor: two.next }), [8, 6]);
   });
 
   test("its routes need the right to read it", async () => {

@@ -8,9 +8,11 @@ import { MemoryStorage } from "@holdfast/storage";
 import { runDuePlans, runPlan } from "../src/plans/plan-runs.ts";
 import { changePlan, clonePlan, createPlan, deletePlan } from "../src/plans/plans.ts";
 import { findRepository, refOf } from "../src/repositories/repositories.ts";
+import type { TaskRow } from "../src/tasks/task-kinds.ts";
 import { createStorage } from "../src/storages/storages.ts";
 import { type Catalogue, catalogue, planOf } from "./catalogue-fixture.ts";
 import { forEachDatabase } from "./databases.ts";
+import { newTaskRow } from "./task-row.ts";
 import { PORTS } from "./vault-fixture.ts";
 
 const HOUR = 3_600_000;
@@ -172,7 +174,7 @@ forEachDatabase("a plan", (open) => {
     await using fixture = await catalogue(await open());
     const { plan, device } = await addPlan(fixture);
     const { db } = fixture.database;
-    const task = { ...openTask(plan, device), id: "task_1", state: "queued" as const };
+    const task = openTask(plan, device, { id: "task_1" });
     const ended = { ...task, id: "task_2", state: "succeeded" as const };
     await db.insertInto("tasks").values([task, ended]).execute();
     await deletePlan(fixture, fixture.actor, plan.id);
@@ -208,7 +210,7 @@ forEachDatabase("a plan's runs", (open) => {
       [0, 0, 1],
     );
     assert.equal(queued.length, 1);
-    const open1 = { ...openTask(plan, device), id: "task_1", state: "queued" as const };
+    const open1 = openTask(plan, device, { id: "task_1" });
     await fixture.database.db.insertInto("tasks").values(open1).execute();
     clock.move(HOUR);
     assert.equal(await runDuePlans(fixture, since), 0);
@@ -245,24 +247,18 @@ suite("a schedule of a plan", () => {
   });
 });
 
-function openTask(plan: PlanView, device: string) {
-  return {
-    kind: "backup",
-    plan_id: plan.id,
-    device_id: device,
-    storage_id: plan.storage,
-    repository_id: plan.repository,
-    input: "{}",
-    result: null,
-    error: null,
-    created_at: 1,
-    created_by: "",
-    not_before: 1,
-    started_at: null,
-    ended_at: null,
-    cancel_requested_at: null,
-    attempt: 0,
-    attempt_max: 1,
-    run_id: null,
-  };
+function openTask(plan: PlanView, device: string, fields: Partial<TaskRow>): TaskRow {
+  return newTaskRow(
+    "backup",
+    {},
+    {
+      plan_id: plan.id,
+      device_id: device,
+      storage_id: plan.storage,
+      repository_id: plan.repository,
+      state: "queued",
+      attempt: 0,
+      ...fields,
+    },
+  );
 }

@@ -165,9 +165,24 @@ suite("plans of the queries of lists", () => {
     check(await plansOf(({ db }) => listAudit(db, { ...all, actorKind: "user", actor: "x" })));
     check(await plansOf(({ db }) => listAudit(db, { ...all, subjectKind: "run", subject: "x" })));
     check(await plansOf(({ db }) => listAudit(db, { ...all, action: "plan.run" })));
+    check(
+      await plansOf(async (database) => {
+        await insertAuditRow(database, "lease.give");
+        await listAudit(database.db, { ...all, action: "lease." });
+      }),
+    );
     check(await plansOf(({ db }) => listTaskEvents(db, TASK, all).catch(() => undefined)));
   });
 });
+
+async function insertAuditRow({ db }: Database, action: string): Promise<void> {
+  const hash = Buffer.alloc(32);
+  const who = { actor_kind: "device" as const, actor_id: "x", subject_kind: "run", subject_id: "x" };
+  await db
+    .insertInto("audit_rows")
+    .values({ number: 1, at: 1, action, details: "{}", hash, ...who })
+    .execute();
+}
 
 suite("plans of the queries of the service's own work", () => {
   const ports = { clock: systemClock, randomness: systemRandomness };

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Database } from "../src/database/database.ts";
 import { openSqlite } from "../src/database/open-sqlite.ts";
-import { asRequest } from "../src/database/query-lines.ts";
+import { asRequest, asStart } from "../src/database/query-lines.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hf-sqlite-file-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -97,6 +97,30 @@ suite("SQLite in a file", () => {
       const firstHalf = order.slice(0, 8).filter((name) => name === "queue").length;
       assert.ok(firstHalf >= 5 && firstHalf < 8, order.join(" "));
     });
+
+  test("of those who wait, starts come before devices at work, which do not wait for all of them", async () => {
+    const { database } = await openFile();
+    await using closing = database;
+    const order: string[] = [];
+    const ask = async (name: string): Promise<void> => {
+      await sql`select 1`.execute(closing.db);
+      order.push(name);
+    };
+    const all = Promise.withResolvers<void>();
+    const held = closing.transaction(async (transaction) => {
+      await sql`select 1`.execute(transaction);
+      await all.promise;
+    });
+    const asked = [
+      ...Array.from({ length: 8 }, () => ask("device")),
+      ...Array.from({ length: 100 }, () => asStart(() => ask("start"))),
+    ];
+    all.resolve();
+    await held;
+    await Promise.all(asked);
+    assert.ok(order.slice(0, 20).filter((name) => name === "start").length >= 19, order.join(" "));
+    assert.ok(order.indexOf("device") < order.lastIndexOf("start"), order.join(" "));
+  });
 
   test("the log is moved into the file by the thread of the service, and begins anew", async () => {
     const { database, path } = await openFile();

@@ -1,7 +1,9 @@
 // Reading the audit log, newest rows first.
 import type { AuditQuery, AuditRowView, Page } from "@holdfast/protocol";
 import { auditRow } from "@holdfast/protocol";
+import type { Selectable, SelectQueryBuilder } from "kysely";
 import type { Db } from "../database/database.ts";
+import type { AuditRowsTable, Tables } from "../database/tables.ts";
 import { nextPage, startAfterNumber } from "../http/paging.ts";
 import type { AuditRow } from "./chain.ts";
 
@@ -17,18 +19,46 @@ export async function listAudit(db: Db, query: AuditQuery): Promise<Page<AuditRo
   if (query.subject !== undefined) rows = rows.where("subject_id", "=", query.subject);
   if (query.from !== undefined) rows = rows.where("at", ">=", query.from);
   if (query.to !== undefined) rows = rows.where("at", "<", query.to);
-  const { action } = query;
-  if (action?.endsWith(".") === true) {
-    // From `secret.` to `secret/`, the next character in ASCII: an index can serve it.
-    rows = rows.where("action", ">=", action).where("action", "<", `${action.slice(0, -1)}/`);
-  } else if (action !== undefined) rows = rows.where("action", "=", action);
-  const found = await rows
-    .orderBy("number", "desc")
-    .limit(query.limit + 1)
-    .execute();
+  const { action, limit } = query;
+  const found =
+    action?.endsWith(".") === true
+      ? await newestOfPrefix(db, rows, action, limit + 1)
+      : await newest(action === undefined ? rows : rows.where("action", "=", action), limit + 1);
   const page = nextPage(found, query.limit, (row) => String(row.number));
   const names = await namesOf(db, page.items);
   return { ...page, items: page.items.map((row) => show(row, names)) };
+}
+
+type AuditRows = SelectQueryBuilder<Tables, "audit_rows", Selectable<AuditRowsTable>>;
+
+function newest(rows: AuditRows, count: number): Promise<AuditRow[]> {
+  return rows.orderBy("number", "desc").limit(count).execute();
+}
+
+/** The newest of each action: those of all of them at once would have to be sorted. */
+async function newestOfPrefix(db: Db, rows: AuditRows, prefix: string, count: number): Promise<AuditRow[]> {
+  const found: AuditRow[] = [];
+  for (const action of await actionsOf(db, prefix))
+    found.push(...(await newest(rows.where("action", "=", action), count)));
+  return found.toSorted((one, other) => other.number - one.number).slice(0, count);
+}
+
+/** From `secret.` to `secret/`, the next character in ASCII; each found by a look into the index. */
+async function actionsOf(db: Db, prefix: string): Promise<string[]> {
+  const actions: string[] = [];
+  for (let last = prefix; ; ) {
+    const next = await db
+      .selectFrom("audit_rows")
+      .select("action")
+      .where("action", ">", last)
+      .where("action", "<", `${prefix.slice(0, -1)}/`)
+      .orderBy("action")
+      .limit(1)
+      .executeTakeFirst();
+    if (next === undefined) return actions;
+    actions.push(next.action);
+    last = next.action;
+  }
 }
 
 function show(row: AuditRow, names: ReadonlyMap<string, string>): AuditRowView {

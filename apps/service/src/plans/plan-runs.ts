@@ -124,7 +124,7 @@ async function startTogether(
 }
 
 /** So many share one transaction, whose end is what takes the time. */
-const TOGETHER = 20;
+const TOGETHER = 50;
 /** What one look starts; the rest is due at the next. */
 const DUE_MAX = 500;
 

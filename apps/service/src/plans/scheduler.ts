@@ -15,6 +15,8 @@ import { runDuePlans, type RunDependencies } from "./plan-runs.ts";
 
 /** A start is late by half of it in the middle; a look that finds nothing costs a few looks into indexes. */
 const LOOK_MS = 250;
+/** What is due one after the other is started together. */
+const LOOK_MIN_MS = 20;
 
 export interface Scheduler {
   /** Resolves when a look that goes on has ended. */
@@ -34,22 +36,58 @@ export function startScheduler(
     async () => {
       if (await lockClock.look()) await applyDueLockChanges(dependencies);
     },
-    () => asStart(() => runDuePlans(dependencies, since)),
     () => endMissedRuns(dependencies),
     () => runDueMaintenance(dependencies),
     () => runDueReplications(dependencies, since),
   ];
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
+  const isStopped = (): boolean => stopping.signal.aborted;
+  const pause = (ms: number): Promise<void> =>
+    dependencies.clock.sleep(ms, stopping.signal).catch(() => undefined);
+  const lookAtOthers = async (): Promise<void> => {
+    while (!isStopped()) {
       for (const look of looks) await look().catch(onError);
-      await dependencies.clock.sleep(LOOK_MS, stopping.signal).catch(() => undefined);
+      await pause(LOOK_MS);
     }
   };
-  const done = run();
+  // By themselves: the others write, and what they wait for would make backups late.
+  const lookAtPlans = async (): Promise<void> => {
+    while (!isStopped()) {
+      let ms = LOOK_MS;
+      try {
+        await runDuePlans(dependencies, since);
+        ms = await untilNextStart(dependencies);
+      } catch (error) {
+        onError(error);
+      }
+      await pause(ms);
+    }
+  };
+  const done = Promise.all([lookAtOthers(), asStart(lookAtPlans)]);
   return {
     stop: async () => {
       stopping.abort();
       await done;
     },
   };
+}
+
+/**
+ * To the moment at which something is due, if that is before the next look. Processes that share a database do not look at the same
+ * moment: they would be in each other's way.
+ */
+async function untilNextStart({
+  database,
+  clock,
+}: Pick<RunDependencies, "database" | "clock">): Promise<number> {
+  if (database.kind !== "sqlite") return LOOK_MS;
+  const now = clock.now();
+  const next = await database.db
+    .selectFrom("plan_devices")
+    .select("next_start_at as at")
+    .where("next_start_at", ">", now)
+    .where("next_start_at", "<", now + LOOK_MS)
+    .orderBy("next_start_at")
+    .limit(1)
+    .executeTakeFirst();
+  return Math.max(LOOK_MIN_MS, (next?.at ?? now + LOOK_MS) - clock.now());
 }
