@@ -1,8 +1,9 @@
 /**
  * Runs the tests: `npm test`, or `npm test -- FILTER...` for the files whose path contains one of the filters.
  *
- * `SLOW=1` asks the tests for their long variants; `--name PATTERN` runs only the tests of matching names. The run
- * fails when a test fails, when a file holds no test, and when no test was executed at all.
+ * `SLOW=1` asks the tests for their long variants; `--name PATTERN` runs only the tests of matching names; `--times` says
+ * in the end which files took longest. The run fails when a test fails, when a file holds no test, and when no test was
+ * executed at all.
  *
  * @module
  */
@@ -14,8 +15,23 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { parseArgs } from "node:util";
 import { provideTestPackages } from "./test-packages.ts";
+import { recordTimes } from "./test-times.ts";
 
 const PATTERNS = ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts", "test/**/*.test.ts"];
+
+/**
+ * Paths begin so where files take minutes. They run first, the longest before the others: begun last, one of them keeps one
+ * processor busy while the others have nothing left to do.
+ */
+const LONG_FIRST = [
+  "test/storages/interrupted",
+  "test/storages/faults",
+  "test/storages/",
+  "test/damage/",
+  "packages/sources/test/backup",
+  "test/",
+  "apps/command/",
+];
 
 /** A file that runs longer hangs; the long variants are given the time of a night. */
 const FILE_TIMEOUT_MS = (process.env["SLOW"] === "1" ? 10 * 60 : 20) * 60_000;
@@ -27,7 +43,12 @@ function findFiles(filters: readonly string[]): readonly string[] {
   return globSync(PATTERNS, { cwd: root })
     .map((path) => path.split(sep).join("/"))
     .filter((path) => wanted.length === 0 || wanted.some((filter) => path.includes(filter)))
-    .toSorted();
+    .toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+}
+
+function rank(path: string): number {
+  const found = LONG_FIRST.findIndex((start) => path.startsWith(start));
+  return found === -1 ? LONG_FIRST.length : found;
 }
 
 /** What a run did, counted from its events, so that a run of nothing is told from a good one. */
@@ -47,7 +68,11 @@ function isExecuted({ details, skip, todo }: Outcome): boolean {
   return details.type !== "suite" && skip === undefined && todo === undefined;
 }
 
-async function runFiles(files: readonly string[], namePattern: string | undefined): Promise<Tally> {
+async function runFiles(
+  files: readonly string[],
+  namePattern: string | undefined,
+  execArgv: readonly string[],
+): Promise<Tally> {
   const tally: Tally = { executed: 0, failed: 0, filesWithoutTest: [] };
   const paths = files.map((file) => join(root, file));
   const events = run({
@@ -55,6 +80,7 @@ async function runFiles(files: readonly string[], namePattern: string | undefine
     cwd: root,
     concurrency: availableParallelism(),
     timeout: FILE_TIMEOUT_MS,
+    execArgv,
     ...(namePattern === undefined ? {} : { testNamePatterns: [namePattern] }),
   });
   // Node.js reports a file without a test as a test by the name of the file.
@@ -74,9 +100,17 @@ async function runFiles(files: readonly string[], namePattern: string | undefine
   return tally;
 }
 
+/**
+ * The tests start thousands of processes and threads, which load the same: they find it compiled, as those of `./holdfast`
+ * do.
+ */
+function shareCompiledCode(): void {
+  process.env["NODE_COMPILE_CACHE"] ??= join(root, ".cache", "compile");
+}
+
 async function main(): Promise<void> {
   const { values, positionals: filters } = parseArgs({
-    options: { name: { type: "string" } },
+    options: { name: { type: "string" }, times: { type: "boolean", default: false } },
     allowPositionals: true,
   });
   const complete = provideTestPackages();
@@ -85,7 +119,10 @@ async function main(): Promise<void> {
   const files = findFiles(filters);
   if (files.length === 0)
     throw new Error(`No test file matches ${filters.join(", ") || PATTERNS.join(", ")}.`);
-  const tally = await runFiles(files, values.name);
+  shareCompiledCode();
+  using times = values.times ? recordTimes() : undefined;
+  const tally = await runFiles(files, values.name, times?.execArgv ?? []);
+  process.stdout.write(times?.report(root) ?? "");
   // Under a pattern of names, a file may well have nothing to run.
   const empty = values.name === undefined ? tally.filesWithoutTest : [];
   if (tally.failed > 0) process.exitCode = 1;
