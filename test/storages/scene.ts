@@ -71,10 +71,7 @@ export function start(scene: Scene, words: readonly string[]): ChildProcess {
   const file = scene.credentialsFile;
   const more = words[0] === "replicate" ? ["--target-credentials", file] : [];
   const { children } = scene;
-  const compiled = process.env["NODE_COMPILE_CACHE"] ?? "";
-  const child = scene.bench.start([...words, ...more], {
-    env: { HOLDFAST_CREDENTIALS_FILE: file, NODE_COMPILE_CACHE: compiled },
-  });
+  const child = scene.bench.start([...words, ...more], { env: { HOLDFAST_CREDENTIALS_FILE: file } });
   children.push(child);
   return child;
 }

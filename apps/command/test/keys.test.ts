@@ -18,7 +18,7 @@ import {
 
 suite("init", { concurrency: 2 }, () => {
   test("makes a repository, and says how it is encrypted and how not to lose it", async (context) => {
-    const { ok, storage } = newBench(context);
+    const { ok, storage } = newBench(context, "passphrase");
     const { stdout, stderr } = await ok(["init", storage]);
     assert.match(stdout, /^Made the repository [0-9a-f]{8} at /u);
     assert.match(stdout, /AES-GCM high \(256 bits\)/u);
@@ -28,7 +28,7 @@ suite("init", { concurrency: 2 }, () => {
   });
 
   test("knows every method and level", async (context) => {
-    const { ok, path } = newBench(context);
+    const { ok, path } = newBench(context, "passphrase");
     for (const method of ["gcm", "cbc"]) {
       for (const level of ["low", "normal", "high"]) {
         const made = await ok(["init", path(method + level), "--method", method, "--level", level, "--json"]);
@@ -38,7 +38,7 @@ suite("init", { concurrency: 2 }, () => {
   });
 
   test("makes a repository without encryption only when told to, and then without a key", async (context) => {
-    const { ok, run, storage } = newBench(context);
+    const { ok, run, storage } = newBench(context, "passphrase");
     const noKey = { env: { HOLDFAST_KEY_FILE: "" } };
     assertError(await run(["init", storage, "--no-encryption"]), 7, /A key was given/u);
     const { stdout } = await ok(["init", storage, "--no-encryption"], noKey);
@@ -47,7 +47,7 @@ suite("init", { concurrency: 2 }, () => {
   });
 
   test("refuses a second repository at the same place, and contradictions", async (context) => {
-    const { ok, run, storage } = newBench(context);
+    const { ok, run, storage } = newBench(context, "passphrase");
     await ok(["init", storage]);
     const before = readFileSync(`${storage}/config`);
     assertError(await run(["init", storage]), 7, /There is a repository at/u);
@@ -60,7 +60,7 @@ suite("init", { concurrency: 2 }, () => {
 
 suite("The key of a repository", { concurrency: 2 }, () => {
   test("comes from an option, from a file or variable that the environment names, or from the configuration", async (context) => {
-    const { ok, run, storage, keyFile, path } = newBench(context);
+    const { ok, run, storage, keyFile, path } = newBench(context, "passphrase");
     await ok(["init", storage]);
     const none = { HOLDFAST_KEY_FILE: "" };
     await ok(["copies", storage, "--key-file", keyFile], { env: none });
@@ -76,7 +76,7 @@ suite("The key of a repository", { concurrency: 2 }, () => {
   });
 
   test("that is wrong, or given where none is needed, is told apart from damage", async (context) => {
-    const { ok, run, storage, path } = newBench(context);
+    const { ok, run, storage, path } = newBench(context, "passphrase");
     await ok(["init", storage]);
     await ok(["init", path("open"), "--no-encryption"], { env: { HOLDFAST_KEY_FILE: "" } });
     writeFileSync(path("wrong"), "wrong\n");
@@ -92,7 +92,7 @@ suite("The key of a repository", { concurrency: 2 }, () => {
   });
 
   test("can be one of several, is named by the list, and the last one stays", async (context) => {
-    const { ok, run, storage, path } = newBench(context);
+    const { ok, run, storage, path } = newBench(context, "passphrase");
     await ok(["init", storage]);
     writeFileSync(path("second"), "second passphrase");
     const added = await ok([
@@ -126,7 +126,7 @@ suite("The key of a repository", { concurrency: 2 }, () => {
   });
 
   test("can be a recovery kit, written once and only for its owner", async (context) => {
-    const { ok, run, storage, path } = newBench(context);
+    const { ok, run, storage, path } = newBench(context, "passphrase");
     await ok(["init", storage]);
     const kit = path("kit.txt");
     const { stdout } = await ok(["key", "add", storage, "--recovery-kit", kit]);
@@ -148,7 +148,7 @@ suite("The key of a repository", { concurrency: 2 }, () => {
 
 suite("An error", { concurrency: 2 }, () => {
   test("of use is one line and exit code 2", async (context) => {
-    const { run, storage } = newBench(context);
+    const { run, storage } = newBench(context, "passphrase");
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
       [[], /No command was given/u],
       [["key"], /No command was given/u],
@@ -166,7 +166,7 @@ suite("An error", { concurrency: 2 }, () => {
   });
 
   test("of the storage is exit code 6, and of what is not there yet 1", async (context) => {
-    const { run, path } = newBench(context);
+    const { run, path } = newBench(context, "passphrase");
     assertError(await run(["copies", path("nowhere")]), 6, /nowhere/u);
     assertError(await run(["copies", path()]), 6, /There is no repository/u);
     assertError(await run(["backup", path("storage"), "--disk", "/dev/sda"]), 1, /disks are not made yet/u);
@@ -178,7 +178,7 @@ suite("An error", { concurrency: 2 }, () => {
   });
 
   test("is an object with --json, on standard output", async (context) => {
-    const { run, path } = newBench(context);
+    const { run, path } = newBench(context, "passphrase");
     for (const [argumentsGiven, code] of [
       [["copies", path(), "--json"], "ERR_REPOSITORY_MISSING"],
       [["copies", "--json"], "ERR_USAGE"],
@@ -194,7 +194,7 @@ suite("An error", { concurrency: 2 }, () => {
   });
 
   test("says with --verbose what led to it", async (context) => {
-    const { run, path } = newBench(context);
+    const { run, path } = newBench(context, "passphrase");
     const { stderr } = await run(["copies", path("nowhere"), "--verbose"]);
     assert.match(stderr, /^holdfast: .*\n {2}because: .*ENOENT/su);
   });
@@ -204,7 +204,7 @@ const HAS_SCRIPT = spawnSync("script", ["--version"]).status === 0;
 
 suite("At a terminal", { skip: HAS_SCRIPT ? false : "needs script(1)" }, () => {
   test("the key is asked for twice when it is new, once when it is not, and never shown", async (context) => {
-    const bench = newBench(context);
+    const bench = newBench(context, "passphrase");
     const made = await atTerminal(bench, ["init", bench.storage], ["top secret", "top secret"]);
     assert.equal(made.exit, 0, made.stdout);
     assert.match(made.stdout, /New passphrase: [^]*The same again: [^]*Made the repository/u);

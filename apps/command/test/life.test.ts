@@ -266,7 +266,7 @@ suite("A copy", () => {
   });
 
   test("of a repository without encryption, or with any suite, comes back the same", async (context) => {
-    const bench = newBench(context);
+    const bench = newBench(context, "passphrase");
     const { ok, path } = bench;
     mkdirSync(path("source"));
     writeFileSync(path("source", "file"), "content");
@@ -391,7 +391,7 @@ suite("A repository", () => {
   });
 
   test("is replicated, and the replica opens with the same key", async (context) => {
-    const bench = newBench(context);
+    const bench = newBench(context, "passphrase");
     const { ok, run, storage, path } = bench;
     mkdirSync(path("source"));
     await ok(["init", storage]);

@@ -5,11 +5,13 @@
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import type { TestContext } from "node:test";
+import { formatRecoveryKey } from "@holdfast/crypto";
 
 export const MAIN = join(import.meta.dirname, "../src/main.ts");
 export const PASSPHRASE = "correct horse battery staple";
@@ -31,7 +33,7 @@ export interface RunOptions {
 export interface Bench {
   readonly folder: string;
   readonly storage: string;
-  /** Holds {@link PASSPHRASE}. */
+  /** Holds a recovery kit, or {@link PASSPHRASE}. */
   readonly keyFile: string;
   readonly path: (...names: string[]) => string;
   /** With the key file in the environment. */
@@ -41,7 +43,11 @@ export interface Bench {
   readonly start: (argumentsGiven: readonly string[], options?: RunOptions) => ChildProcess;
 }
 
-export function newBench(context: TestContext): Bench {
+/**
+ * @param key what a new repository is made with. A kit opens at once; a passphrase is stretched anew by every run, for a
+ *   quarter of a second: it is for the tests in which it matters.
+ */
+export function newBench(context: TestContext, key: "kit" | "passphrase" = "kit"): Bench {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-command-"));
   const started: ChildProcess[] = [];
   // First whoever writes there: what comes in while the folder is emptied stays, and so would they.
@@ -51,7 +57,8 @@ export function newBench(context: TestContext): Bench {
   });
   const path = (...names: string[]): string => join(folder, ...names);
   const keyFile = path("key");
-  writeFileSync(keyFile, `${PASSPHRASE}\n`, { mode: 0o600 });
+  const text = key === "kit" ? formatRecoveryKey(randomBytes(32)) : `${PASSPHRASE}\n`;
+  writeFileSync(keyFile, text, { mode: 0o600 });
   const start = (argumentsGiven: readonly string[], options: RunOptions = {}): ChildProcess => {
     const child = spawn(process.execPath, [MAIN, ...argumentsGiven], {
       cwd: options.cwd ?? folder,
@@ -82,7 +89,10 @@ export async function stop(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Nothing of the person who runs the tests; an empty value takes a variable away. */
+/**
+ * Nothing of the person who runs the tests, except where compiled code is kept, as `./holdfast` keeps it; an empty value
+ * takes a variable away.
+ */
 export function environment(folder: string, more: Readonly<Record<string, string>>): Record<string, string> {
   const all = {
     PATH: process.env["PATH"] ?? "",
@@ -90,6 +100,7 @@ export function environment(folder: string, more: Readonly<Record<string, string
     XDG_CACHE_HOME: join(folder, "cache"),
     XDG_CONFIG_HOME: join(folder, "config"),
     NODE_NO_WARNINGS: "1",
+    NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "",
     ...more,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ""));
