@@ -20,16 +20,17 @@ import { recordTimes } from "./test-times.ts";
 const PATTERNS = ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts", "test/**/*.test.ts"];
 
 /**
- * Paths begin so where files take minutes. They run first, the longest before the others: begun last, one of them keeps one
- * processor busy while the others have nothing left to do.
+ * Paths begin so where files take long. They run first: begun last, one of them keeps one processor busy while the others have
+ * nothing left to do. Those of `test/storages` run many programs at once, those of services and agents wait for deadlines: the
+ * ones fill the pauses of the others.
  */
 const LONG_FIRST = [
   "test/storages/interrupted",
-  "test/storages/faults",
+  "test/service/",
   "test/storages/",
-  "test/damage/",
-  "packages/sources/test/backup",
+  "test/security/",
   "test/",
+  "packages/sources/test/backup",
   "apps/command/",
 ];
 
