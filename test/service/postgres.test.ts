@@ -102,7 +102,7 @@ suite("three processes of the service on PostgreSQL", { skip: postgresMissing },
     await using stack = new AsyncDisposableStack();
     const postgres = stack.use(await startPostgres());
     await postgres.administer("create database holdfast");
-    const bench = newBench(context);
+    const bench = newBench(context, "passphrase");
     const more = ["--no-worker", "--database", postgres.url("holdfast")];
     const services = new Map<number, Running>();
     let setupLink = "";

@@ -59,7 +59,7 @@ export async function startScene(
   more: readonly string[] = [],
   approach: Approach = {},
 ): Promise<Scene> {
-  const bench = newBench(context);
+  const bench = newBench(context, "passphrase");
   const { env = {} } = approach;
   const agents = new Map<string, Running>();
   const all: Running[] = [];

@@ -3,15 +3,20 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { assertError, type Bench, newBench, summaryOf } from "./run-holdfast.ts";
 
 const CONTENT = randomBytes(3_000_000);
 
 /** A repository with one copy; returns the file of its largest pack. */
-async function withCopy({ ok, path, storage }: Bench): Promise<string> {
+/** Files younger than the coarsest step of a file system's clock are read again by the next backup. */
+const REST_MS = 2100;
+
+async function withCopy({ ok, path, storage }: Bench, restMs = 0): Promise<string> {
   mkdirSync(path("source"));
   writeFileSync(path("source", "file"), CONTENT);
   await ok(["init", storage]);
+  await sleep(restMs);
   await ok(["backup", storage, path("source")]);
   const [largest = ""] = readdirSync(path("storage", "packs"), { recursive: true, encoding: "utf8" })
     .map((name) => path("storage", "packs", name))
@@ -73,7 +78,7 @@ suite("A damaged index", () => {
   test("stops a backup, which says what to do, and clean writes it anew", async (context) => {
     const bench = newBench(context);
     const { ok, run, path, storage } = bench;
-    await withCopy(bench);
+    await withCopy(bench, REST_MS);
     const [name = ""] = readdirSync(path("storage", "index"), { recursive: true, encoding: "utf8" });
     const bytes = readFileSync(path("storage", "index", name));
     bytes.writeUInt8(bytes.readUInt8(200) ^ 1, 200);
