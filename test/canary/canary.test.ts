@@ -89,10 +89,9 @@ async function secretsOf(bench: Bench, kitFile: string): Promise<SecretSearch> {
     Buffer.from(kit.split("\n").find((line) => /^[0-9A-Z]{5} /u.test(line)) ?? "?"),
   );
   const reader = openRepository(bench.storage, passphrase);
-  const envelopes = [...reader.packs.values()].flatMap((pack) => [...pack.envelopes.values()]);
+  const envelopes = reader.packs.flatMap((pack) => [...pack.envelopes.values()]);
   assert(envelopes.length > 0 && listCopies(reader).length > 0);
-  for (const envelope of envelopes)
-    search.add("a session key", openEnvelope(reader.keys, envelope, "a pack"));
+  for (const envelope of envelopes) search.add("a session key", openEnvelope(reader.keys, envelope));
   return search;
 }
 

@@ -6,25 +6,17 @@
  */
 import { readFileSync } from "node:fs";
 import { openGcm } from "../reader/keys.ts";
-import { type Pack, recordsOf } from "../reader/packs.ts";
+import { type Pack, recordsOf, TYPES } from "../reader/packs.ts";
 import { type ListedEntry, listing } from "../reader/main.ts";
 import {
   type Copy,
-  cursorOf,
   entriesOf,
   listCopies,
   openRepository,
+  readRecord,
   type Repository,
 } from "../reader/repository.ts";
-import {
-  type Entry,
-  type Part as Content,
-  pathOf,
-  readList,
-  readNode,
-  readPage,
-  TYPES,
-} from "../reader/tree.ts";
+import { type Entry, type Part as Content, pathOf, readList, readNode, readPage } from "../reader/tree.ts";
 
 /** Where a record lies in its pack, and what is in it. */
 export interface RecordLayout {
@@ -95,7 +87,7 @@ export class Model {
 
   constructor(folder: string, secret: Buffer | undefined) {
     this.repository = openRepository(folder, secret);
-    this.packs = [...this.repository.packs.values()].map((pack) => this.#layoutOf(pack));
+    this.packs = this.repository.packs.map((pack) => this.#layoutOf(pack));
     this.copies = listCopies(this.repository)
       .toSorted((one, other) => one.timeMs - other.timeMs)
       .map((copy) => ({
@@ -151,13 +143,12 @@ export class Model {
   }
 
   #part(id: Buffer, type: number, first: Buffer): Part {
-    const plaintext = cursorOf(this.repository, id, type);
     const hex = id.toString("hex");
     if (type === TYPES.page) {
-      const entries = readPage(plaintext).map((entry) => this.#entry(entry));
+      const entries = readRecord(this.repository, id, type, readPage).map((entry) => this.#entry(entry));
       return { id: hex, first, children: [], entries };
     }
-    const { level, children } = readNode(plaintext);
+    const { level, children } = readRecord(this.repository, id, type, readNode);
     const lower = children.map((child) =>
       this.#part(child.id, level === 1 ? TYPES.page : TYPES.node, pathOf(child)),
     );
@@ -173,14 +164,14 @@ export class Model {
     return content.flatMap((part) => {
       if (part.kind === "data") return [part.id.toString("hex")];
       if (part.kind !== "list") return [];
-      const list = readList(cursorOf(this.repository, part.id, TYPES.list));
+      const list = readRecord(this.repository, part.id, TYPES.list, readList);
       return [part.id.toString("hex"), ...this.#idsOf(list.parts)];
     });
   }
 
   #layoutOf(pack: Pack): PackLayout {
-    const name = `packs/${pack.name.slice(0, 2)}/${pack.name}`;
-    const records = recordsOf(pack.places).map(({ offset, length, type, members }): RecordLayout => {
+    const { name } = pack;
+    const records = recordsOf(pack).map(({ offset, length, type, members }): RecordLayout => {
       const header = this.#headerAt(pack, offset);
       const ids = members.map(({ id }) => id.toString("hex"));
       return { pack: name, offset, length, type, header, refsLength: header.readUInt32LE(12), ids };
@@ -203,7 +194,7 @@ export class Model {
     nonce.writeUInt32LE(offset);
     const aad = Buffer.concat([Buffer.from("header"), this.repository.keys.repository]);
     const sealed = readFileSync(pack.path).subarray(offset, offset + 128);
-    return openGcm(pack.key, nonce, aad, sealed, "a header");
+    return openGcm(pack.key, nonce, aad, sealed);
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { u32, u64 } from "../reader/bytes.ts";
+import { le32 as u32, le64 as u64 } from "../reader/decode.ts";
 import { type Space, writeIndex, writePack } from "../reader/sample/objects.ts";
 import { ascii, kemSeal, sealGcm } from "../reader/sample/seal.ts";
 import type { PackLayout, RecordLayout } from "./copy-model.ts";

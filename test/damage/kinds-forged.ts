@@ -5,7 +5,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { u32 } from "../reader/bytes.ts";
+import { le32 as u32 } from "../reader/decode.ts";
 import { readChunk } from "../reader/repository.ts";
 import type { RecordLayout } from "./copy-model.ts";
 import type { DamageKind } from "./damage-kind.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { isAppError } from "@holdfast/kernel";
-import { FormatError } from "../reader/bytes.ts";
+import { FormatError } from "../reader/decode.ts";
 import { SeededRandom } from "../seeded-random.ts";
 import { mutate } from "./mutate.ts";
 import { secondReaders, treeParsers } from "./trees.ts";

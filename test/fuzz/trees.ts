@@ -15,7 +15,7 @@ import {
   encodePage,
   type Section,
 } from "@holdfast/repository/format-parts";
-import { Cursor } from "../reader/bytes.ts";
+import { decode } from "../reader/decode.ts";
 import { readList, readNode, readPage } from "../reader/tree.ts";
 import type { FuzzedParser } from "./fuzzed-parser.ts";
 import { random } from "./samples.ts";
@@ -141,7 +141,7 @@ export const treeParsers: readonly FuzzedParser[] = [
 
 /** The second reader, written from the document alone, reads the same structures. */
 export const secondReaders: Record<string, (bytes: Buffer) => unknown> = {
-  page: (bytes) => readPage(new Cursor(bytes, "a page")),
-  node: (bytes) => readNode(new Cursor(bytes, "a node")),
-  list: (bytes) => readList(new Cursor(bytes, "a list")),
+  page: (bytes) => decode(bytes, readPage),
+  node: (bytes) => decode(bytes, readNode),
+  list: (bytes) => decode(bytes, readList),
 };

@@ -24,7 +24,7 @@ import {
 import { fixturePorts } from "@holdfast/repository/fixture-writer";
 import { restoreFiles } from "@holdfast/sources";
 import { openLocalStorage } from "@holdfast/storage";
-import { check, listCopies as listAgain, openRepository as openAgain } from "../reader/repository.ts";
+import { listCopies as listAgain, openRepository as openAgain } from "../reader/repository.ts";
 import { type ListedEntry, listing, restoreTo } from "../reader/main.ts";
 import { type ExpectedCopy, keysOf, type KnownAnswer, readKnownAnswers, shortened } from "./known-answer.ts";
 
@@ -201,9 +201,9 @@ for (const answer of answers) {
 
     for (const secret of answer.seed === undefined ? [undefined] : [answer.passphrase, answer.seed]) {
       const way = secret === undefined ? "no key" : secret === answer.seed ? "the seed" : "the passphrase";
-      test(`the second reader opens, checks, lists and restores it with ${way}`, (context) => {
+      test(`the second reader opens, lists and restores it with ${way}`, (context) => {
         const reader = openAgain(answer.folder, secret);
-        assert.deepEqual(check(reader), []);
+        assert.deepEqual(reader.problems, []);
         assert.deepEqual(
           listAgain(reader).map((copy) => ({
             ...copy,

@@ -4,7 +4,8 @@
  * @module
  */
 import * as crypto from "node:crypto";
-import { concat, Cursor, must, refuse, sha256, u32, u64 } from "./bytes.ts";
+import * as d from "./decode.ts";
+import { concat, type Cursor, le32, le64, must, refuse, sha256 } from "./decode.ts";
 
 export function hmac(key: Buffer, ...parts: readonly (Buffer | string)[]): Buffer {
   return crypto
@@ -25,30 +26,33 @@ export function hkdf(key: Buffer, salt: Buffer, info: Buffer | string, length: n
 }
 
 /** AES-GCM with its tag of 16 bytes at the end. */
-export function openGcm(key: Buffer, nonce: Buffer, aad: Buffer, sealed: Buffer, subject: string): Buffer {
-  must(sealed.length >= 16, `${subject}: shorter than its tag`);
+export function openGcm(key: Buffer, nonce: Buffer, aad: Buffer, sealed: Buffer): Buffer {
+  must(sealed.length >= 16, "shorter than its tag");
   const name = key.length === 16 ? "aes-128-gcm" : key.length === 24 ? "aes-192-gcm" : "aes-256-gcm";
   const decipher = crypto.createDecipheriv(name, key, nonce, { authTagLength: 16 });
   decipher.setAAD(aad).setAuthTag(sealed.subarray(-16));
   const plaintext = decipher.update(sealed.subarray(0, -16));
-  try {
-    decipher.final();
-  } catch {
-    refuse(`${subject}: damaged, the tag differs`);
-  }
+  d.about("damaged", () => decipher.final());
   return plaintext;
 }
 
 // The keys of the table in section 3
 
-export type Keys = ReturnType<typeof deriveKeys>;
+export type Keys = ReturnType<typeof openKeys>;
 
 export const publicRoot = (repository: Buffer): Buffer =>
   sha256(concat("holdfast/1/unencrypted", repository));
 
-/** Derives all keys and checks the config with them. */
-export function deriveKeys(root: Buffer, config: ReturnType<typeof readConfig>) {
+/** Opens a slot by a passphrase, or by the private seed of a kit. Derives all keys, and checks the config by them. */
+export function openKeys(folder: string, secret?: Buffer) {
+  const config = d.readObject(folder, "config", readConfig);
   const { repository, suite, publicKey, authenticated, mac } = config;
+  const names = d.listObjects(folder, "slots");
+  const slots = names.map((name) => d.readObject(folder, name, readSlot, repository));
+  must((suite.name !== "none") === slots.length > 0, "slots: contradict the suite in the config");
+  let found = slots.length > 0 ? undefined : publicRoot(repository);
+  if (secret !== undefined) for (const open of slots) found ??= d.about("slots", () => open(secret));
+  const root = found ?? refuse("slots: none opens with this passphrase or seed");
   const derive = (name: string): Buffer => hkdf(root, repository, `holdfast/1/${name}`, 32);
   const table = derive("table");
   const configKey = hkdf(table, repository, "holdfast/1/config", 32);
@@ -61,17 +65,15 @@ export function deriveKeys(root: Buffer, config: ReturnType<typeof readConfig>) 
 // Section 3.1: sealed box
 
 /** Undefined means *wrong key*; a damaged box is an error. */
-export function tryBox(key: Buffer, context: Buffer, box: Buffer, subject: string): Cursor | undefined {
-  must(box.length >= 80, `${subject}: box too short`);
-  const info = concat("holdfast/1/box", u32(context.length), context);
-  const derived = hkdf(key, box.subarray(0, 32), info, 64);
+export function tryBox(key: Buffer, context: Buffer, box: Buffer): Buffer | undefined {
+  must(box.length >= 80, "box too short");
+  const derived = hkdf(key, box.subarray(0, 32), concat("holdfast/1/box", le32(context.length), context), 64);
   if (!crypto.timingSafeEqual(derived.subarray(32), box.subarray(32, 64))) return undefined;
-  const plaintext = openGcm(derived.subarray(0, 32), Buffer.alloc(12), context, box.subarray(64), subject);
-  return new Cursor(plaintext, `${subject}, box`);
+  return openGcm(derived.subarray(0, 32), Buffer.alloc(12), context, box.subarray(64));
 }
 
-export function openBox(key: Buffer, context: Buffer, box: Buffer, subject: string): Cursor {
-  return tryBox(key, context, box, subject) ?? refuse(`${subject}: sealed with another key`);
+export function openBox(key: Buffer, context: Buffer, box: Buffer): Buffer {
+  return tryBox(key, context, box) ?? refuse("sealed with another key");
 }
 
 // Section 3.2: X-Wing (draft-connolly-cfrg-xwing-kem, from version 06 on) and sealing to a public key
@@ -93,82 +95,63 @@ export function combine(mlKem: Buffer, x25519: Buffer, ciphertext: Buffer, publi
 }
 
 export function decapsulateXWing(key: PrivateKey, ciphertext: Buffer): Buffer {
-  const toX25519 = ciphertext.subarray(1088);
+  const [toMlKem, toX25519] = [ciphertext.subarray(0, 1088), ciphertext.subarray(1088)];
   const asymmetricKeyType = "x25519";
   const publicKey = crypto.createPublicKey({ key: toX25519, format: "raw-public", asymmetricKeyType });
-  const fromX25519 = crypto.diffieHellman({ privateKey: key.x25519, publicKey });
-  const fromMlKem = crypto.decapsulate(key.mlKem, ciphertext.subarray(0, 1088));
-  return combine(fromMlKem, fromX25519, toX25519, key.x25519Public);
+  const agreed = crypto.diffieHellman({ privateKey: key.x25519, publicKey });
+  return combine(crypto.decapsulate(key.mlKem, toMlKem), agreed, toX25519, key.x25519Public);
 }
 
-export function openKemSeal(key: PrivateKey, context: Buffer, sealed: Buffer, subject: string): Cursor {
-  must(sealed.length >= 1120, `${subject}: shorter than an X-Wing ciphertext`);
-  const secret = decapsulateXWing(key, sealed.subarray(0, 1120));
-  return openBox(secret, context, sealed.subarray(1120), subject);
-}
-
-/** The 32 bytes of a key, and nothing behind them. */
-function wholeKey(opened: Cursor): Buffer {
-  const key = opened.take(32);
-  opened.end();
-  return key;
+export function openKemSeal(key: PrivateKey, context: Buffer, sealed: Buffer): Buffer {
+  must(sealed.length >= 1120, "shorter than an X-Wing ciphertext");
+  return openBox(decapsulateXWing(key, sealed.subarray(0, 1120)), context, sealed.subarray(1120));
 }
 
 // Section 3.3: slots
 
-export function readSlot(slot: Cursor) {
-  const kind = slot.u8();
-  slot.zero(3);
-  slot.u64Number();
-  slot.must(kind === 1 || kind === 2, "unknown kind of slot");
-  const keyOf = kind === 1 ? readArgon2id(slot) : undefined;
-  const kitHash = kind === 2 ? slot.take(32) : undefined;
-  const [front, { subject }] = [slot.front(), slot];
-  const [rootBox, labelBox] = [slot.take(slot.u16()), slot.take(slot.u16())];
-  slot.end();
-  /** Tries a passphrase, or the private seed of a recovery kit; undefined if the slot is not for it. */
-  const open = (secret: Buffer): Buffer | undefined => {
-    if (keyOf !== undefined) {
-      const opened = tryBox(keyOf(secret), front, rootBox, subject);
-      return opened && wholeKey(opened);
-    }
+const SLOT = d.struct({ kind: d.oneOf(["passphrase", "recovery"]), reserved: d.reserved(3), created: d.ms });
+const PASSPHRASE = d.struct({
+  salt: d.take(16),
+  memory: d.within(d.u32, 2 ** 13, 2 ** 22),
+  passes: d.within(d.u32, 1, 64),
+  lanes: d.within(d.u32, 1, 64),
+});
+const BOXES = d.struct({ front: d.before, rootBox: d.sized(d.u16), labelBox: d.sized(d.u16) });
+
+/** Returns what opens the root secret; undefined is a secret of another slot. */
+function readSlot(slot: Cursor): (secret: Buffer) => Buffer | undefined {
+  const { kind } = SLOT(slot);
+  const argon2id = kind === "passphrase" ? PASSPHRASE(slot) : undefined;
+  const kitHash = kind === "recovery" ? d.take(32)(slot) : concat();
+  const { front, rootBox } = BOXES(slot);
+  return (secret) => {
+    if (argon2id !== undefined) return tryBox(stretch(secret, argon2id), front, rootBox);
     const kit = expandSeed(secret);
-    const isFor = secret.length === 32 && sha256(kit.publicKey).equals(kitHash ?? concat());
-    return isFor ? wholeKey(openKemSeal(kit, front, rootBox, subject)) : undefined;
-  };
-  const checkLabel = (tableKey: Buffer): void => {
-    const label = openBox(tableKey, concat("holdfast/1/label", front), labelBox, subject);
-    label.must(label.left() <= 200, "label too long");
-    label.utf8(label.rest());
-  };
-  return { open, checkLabel };
-}
-
-function readArgon2id(slot: Cursor): (passphrase: Buffer) => Buffer {
-  const [nonce, memory, passes, parallelism] = [slot.take(16), slot.u32(), slot.u32(), slot.u32()];
-  slot.must(memory >= 2 ** 13 && memory <= 2 ** 22, "Argon2id memory out of bounds");
-  slot.must(passes >= 1 && passes <= 64 && parallelism >= 1 && parallelism <= 64, "passes or lanes");
-  return (passphrase) => {
-    const text = passphrase.toString("utf8");
-    const isText = Buffer.from(text).equals(passphrase);
-    const message = isText ? Buffer.from(text.normalize("NFC")) : passphrase;
-    return crypto.argon2Sync("argon2id", { message, nonce, memory, passes, parallelism, tagLength: 32 });
+    const isFor = secret.length === 32 && sha256(kit.publicKey).equals(kitHash);
+    return isFor ? openKemSeal(kit, front, rootBox) : undefined;
   };
 }
 
-// Section 3.4: config
-
-export function readConfig(config: Cursor) {
-  const suite = suiteOf(config.u8(), config.subject);
-  config.must(config.u8() === 1, "unknown KEM");
-  config.zero(2);
-  // When it was created, and the sizes of chunks: a reader needs neither.
-  config.take(8 + 3 * 4);
-  const publicKey = config.take(1216);
-  const [authenticated, mac] = [config.front(), config.take(32)];
-  config.end();
-  return { repository: config.bytes.subarray(8, 24), suite, publicKey, authenticated, mac };
+function stretch(passphrase: Buffer, parameters: ReturnType<typeof PASSPHRASE>): Buffer {
+  const { salt: nonce, memory, passes, lanes: parallelism } = parameters;
+  const text = passphrase.toString("utf8");
+  const isText = Buffer.from(text).equals(passphrase);
+  const message = isText ? Buffer.from(text.normalize("NFC")) : passphrase;
+  return crypto.argon2Sync("argon2id", { message, nonce, memory, passes, parallelism, tagLength: 32 });
 }
+
+// Section 3.4: config. When it was created, and the sizes of chunks, are for writers.
+
+const readConfig = d.struct({
+  repository: ({ bytes }) => bytes.subarray(8, 24),
+  suite: d.map(d.u8, suiteOf),
+  kem: d.oneOf(["X-Wing"]),
+  reserved: d.reserved(2),
+  forWriters: d.skip(8 + 3 * 4),
+  publicKey: d.take(1216),
+  authenticated: d.before,
+  mac: d.take(32),
+});
 
 // Section 3.5: suites
 
@@ -180,40 +163,42 @@ const SUITES = [
 ];
 export type Suite = (typeof SUITES)[number];
 
-export function suiteOf(number: number, subject: string): Suite {
-  return SUITES[number] ?? refuse(`${subject}: unknown suite ${number}`);
+export function suiteOf(code: number): Suite {
+  return SUITES[code] ?? refuse(`unknown suite ${code}`);
 }
+
+type FramePlace = Readonly<{ counter: bigint; frame: number; aad: Buffer }>;
 
 /** Opens one frame of a record; its plaintext may still be compressed. */
 export function openFrame(
   { name, keyLength }: Suite,
   sessionKey: Buffer,
   repository: Buffer,
-  { counter, frame, aad }: { readonly counter: bigint; readonly frame: number; readonly aad: Buffer },
+  { counter, frame, aad }: FramePlace,
   sealed: Buffer,
-  subject: string,
 ): Buffer {
   const keys = hkdf(sessionKey, repository, `holdfast/1/frames/${name}`, keyLength + 32);
   const [aesKey, macKey] = [keys.subarray(0, keyLength), keys.subarray(keyLength)];
-  const number = concat(u64(counter), u32(frame));
-  if (name.endsWith("-gcm")) return openGcm(aesKey, number, aad, sealed, subject);
+  const number = concat(le64(counter), le32(frame));
+  if (name.endsWith("-gcm")) return openGcm(aesKey, number, aad, sealed);
   const isPlain = name === "none";
   const tagLength = isPlain ? 16 : 32;
-  must(sealed.length >= tagLength + (isPlain ? 0 : 32), `${subject}: too short`);
+  must(sealed.length >= tagLength + (isPlain ? 0 : 32), "frame too short");
   const [body, tag] = [sealed.subarray(0, -tagLength), sealed.subarray(-tagLength)];
-  const length = isPlain ? concat() : u64(BigInt(body.length - 16));
-  const expected = hmac(macKey, u32(aad.length), aad, number, body, length).subarray(0, tagLength);
-  must(crypto.timingSafeEqual(expected, tag), `${subject}: damaged, the tag differs`);
+  const length = isPlain ? concat() : le64(BigInt(body.length - 16));
+  const expected = hmac(macKey, le32(aad.length), aad, number, body, length).subarray(0, tagLength);
+  must(crypto.timingSafeEqual(expected, tag), "damaged, the tag differs");
   if (isPlain) return body;
-  must(body.length % 16 === 0, `${subject}: no whole cipher blocks`);
   const decipher = crypto.createDecipheriv(`aes-${keyLength * 8}-cbc`, aesKey, body.subarray(0, 16));
-  return concat(decipher.update(body.subarray(16)), decipher.final());
+  return d.about("cipher", () => concat(decipher.update(body.subarray(16)), decipher.final()));
 }
 
 // Section 3.6: session envelope
 
+const ENVELOPE = d.struct({ session: d.take(16), sealed: d.take(1232) });
+
 /** Returns the session key D. */
-export function openEnvelope(keys: Keys, envelope: Buffer, subject: string): Buffer {
-  const context = concat("holdfast/1/session", keys.repository, envelope.subarray(0, 16));
-  return wholeKey(openKemSeal(keys.privateKey, context, envelope.subarray(16), subject));
+export function openEnvelope(keys: Keys, envelope: Buffer): Buffer {
+  const { session, sealed } = d.decode(envelope, ENVELOPE);
+  return openKemSeal(keys.privateKey, concat("holdfast/1/session", keys.repository, session), sealed);
 }

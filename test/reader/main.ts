@@ -1,32 +1,22 @@
 /**
  * What a copy gives back: a listing to compare with, and files in a folder.
  *
- *     node test/reader/main.ts REPOSITORY [--key-file FILE] list | listing COPY | restore COPY TARGET | check
+ *     node test/reader/main.ts REPOSITORY KEY_FILE [COPY TARGET]
  *
- * The key file holds the passphrase, or the recovery seed as 32 bytes or 64 hex digits.
+ * Lists the copies, or restores one. The key file holds the passphrase, or the recovery seed as 32 bytes; it may be empty.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
-import { parseArgs } from "node:util";
-import { must, refuse } from "./bytes.ts";
-import {
-  check,
-  type Copy,
-  entriesOf,
-  listCopies,
-  openRepository,
-  piecesOf,
-  type Repository,
-} from "./repository.ts";
+import { concat, must, refuse } from "./decode.ts";
+import { type Copy, entriesOf, listCopies, openRepository, piecesOf, type Repository } from "./repository.ts";
 import { type Entry, pathOf } from "./tree.ts";
 
 /** Finds a copy by its id or an unambiguous beginning of it. */
 function findCopy(repository: Repository, id: string): Copy {
   const [copy, ...others] = listCopies(repository).filter((each) => each.id.startsWith(id));
-  must(copy !== undefined && others.length === 0, `copy ${id}: no copy, or several`);
-  must(copy.kind === "files", `copy ${copy.id}: a disk has no entries`);
+  must(copy?.kind === "files" && others.length === 0, `copy ${id}: no copy of files, or several`);
   return copy;
 }
 
@@ -37,34 +27,17 @@ function shown(bytes: Buffer): string {
   return isText ? text : `hex:${bytes.toString("hex")}`;
 }
 
-/** The bytes of a file in order, with their positions; those of a large hole one MiB at a time. */
-function* bytesOf(
-  repository: Repository,
-  { content }: Entry,
-  withHoles: boolean,
-): Generator<[Buffer, number]> {
-  let position = 0;
-  for (const piece of piecesOf(repository, content)) {
-    const end = position + piece.length;
-    if (piece.kind === "inline") yield [piece.bytes, position];
-    else if (piece.kind === "zeros" || withHoles)
-      for (; position < end; position += 2 ** 20)
-        yield [Buffer.alloc(Math.min(2 ** 20, end - position)), position];
-    position = end;
-  }
-}
-
-function digestOf(repository: Repository, entry: Entry): string {
-  const digest = createHash("sha256");
-  for (const [bytes] of bytesOf(repository, entry, true)) digest.update(bytes);
-  return digest.digest("hex");
-}
-
 /** The first name of the same file (section 7, flag 2); undefined for that name itself. */
 function firstNameOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
   if (entry.inode === undefined || entry.kind === "directory") return undefined;
   const first = entries.find(({ inode, kind }) => inode === entry.inode && kind !== "directory");
   return first === entry ? undefined : first;
+}
+
+function digestOf(repository: Repository, { content }: Entry): string {
+  const digest = createHash("sha256");
+  for (const { bytes } of piecesOf(repository, content)) digest.update(bytes);
+  return digest.digest("hex");
 }
 
 export type ListedEntry = Readonly<ReturnType<typeof describe>>;
@@ -73,7 +46,7 @@ export type ListedEntry = Readonly<ReturnType<typeof describe>>;
 function describe(repository: Repository, entry: Entry, entries: readonly Entry[]) {
   const { kind, mode, uid, gid, user, group, mtimeNs, incomplete, attributes, size, target, device } = entry;
   const first = firstNameOf(entry, entries);
-  const hexes = attributes.map(([name, value]) => [shown(name), value.toString("hex")] as const);
+  const hexes = attributes.map(({ name, value }) => [shown(name), value.toString("hex")] as const);
   return {
     path: shown(pathOf(entry)),
     kind,
@@ -98,25 +71,17 @@ export function listing(repository: Repository, copyId: string): readonly Listed
   return entries.map((entry) => describe(repository, entry, entries));
 }
 
-function writeFile(repository: Repository, entry: Entry, path: Buffer): void {
-  const file = fs.openSync(path, "wx", 0o600);
-  try {
-    fs.ftruncateSync(file, entry.size);
-    for (const [bytes, position] of bytesOf(repository, entry, false)) {
-      const written = fs.writeSync(file, bytes, 0, bytes.length, position);
-      must(written === bytes.length, `${shown(path)}: not written whole`);
-    }
-  } finally {
-    fs.closeSync(file);
+function writeFile(repository: Repository, { content, size }: Entry, path: Buffer): void {
+  fs.writeFileSync(path, "", { flag: "wx", mode: 0o600 });
+  fs.truncateSync(path, size);
+  const file = fs.openSync(path, "r+");
+  let position = 0;
+  for (const { bytes, isHole } of piecesOf(repository, content)) {
+    const written = isHole ? bytes.length : fs.writeSync(file, bytes, 0, bytes.length, position);
+    must(written === bytes.length, `${shown(path)}: not written whole`);
+    position += written;
   }
-}
-
-function setModeAndTime({ kind, mode, mtimeNs }: Entry, path: Buffer): void {
-  // As a string, for a number below 0 would become the time of now.
-  const seconds = String(Number(mtimeNs) / 1e9);
-  if (kind === "symbolic link") return fs.lutimesSync(path, seconds, seconds);
-  fs.chmodSync(path, mode);
-  fs.utimesSync(path, seconds, seconds);
+  fs.closeSync(file);
 }
 
 /**
@@ -127,10 +92,9 @@ export function restoreTo(repository: Repository, copyId: string, target: string
   const entries = entriesOf(repository, findCopy(repository, copyId));
   fs.mkdirSync(target, { recursive: true });
   must(fs.readdirSync(target).length === 0, `${target}: not empty`);
-  const placeOf = (entry: Entry): Buffer => Buffer.concat([Buffer.from(`${target}/`), pathOf(entry)]);
+  const placeOf = (entry: Entry): Buffer => concat(Buffer.from(`${target}/`), pathOf(entry));
   const isRestored = ({ kind }: Entry): boolean => /^(file|directory|symbolic link)$/u.test(kind);
-  const restored = entries.filter(isRestored);
-  for (const entry of restored) {
+  for (const entry of entries.filter(isRestored)) {
     const [path, first] = [placeOf(entry), firstNameOf(entry, entries)];
     if (entry.kind === "directory") fs.mkdirSync(path, { mode: 0o700 });
     else if (first !== undefined) fs.linkSync(placeOf(first), path);
@@ -138,40 +102,24 @@ export function restoreTo(repository: Repository, copyId: string, target: string
     else writeFile(repository, entry, path);
   }
   // Last, and the deepest first: what is written into a directory changes its time, and its mode may forbid it.
-  for (const entry of restored.toReversed()) setModeAndTime(entry, placeOf(entry));
+  for (const entry of entries.filter(isRestored).toReversed()) {
+    // As a string, for a number below 0 would become the time of now.
+    const seconds = String(Number(entry.mtimeNs) / 1e9);
+    if (entry.kind !== "symbolic link") fs.chmodSync(placeOf(entry), entry.mode);
+    fs.lutimesSync(placeOf(entry), seconds, seconds);
+  }
   return entries.filter((entry) => !isRestored(entry)).map((entry) => shown(pathOf(entry)));
 }
 
-function readSecret(path: string): Buffer {
-  const bytes = fs.readFileSync(path);
-  if (bytes.length === 32) return bytes;
-  const text = bytes.toString("latin1").replace(/\r?\n$/u, "");
-  return Buffer.from(text, /^[0-9a-f]{64}$/u.test(text) ? "hex" : "latin1");
-}
-
-function run(repository: Repository, command = "", copy = "", target = ""): unknown {
-  const shownCopy = (each: Copy) => ({ ...each, root: each.root.type, paths: each.paths.map(String) });
-  if (command === "list") return listCopies(repository).map(shownCopy);
-  if (command === "check") {
-    const problems = check(repository);
-    if (problems.length > 0) process.exitCode = 1;
-    return { problems };
-  }
-  if (command === "listing" && copy !== "") return listing(repository, copy);
-  const isRestore = command === "restore" && copy !== "" && target !== "";
-  return isRestore ? { leftOut: restoreTo(repository, copy, target) } : refuse(`${command}: wrong command`);
-}
-
 if (import.meta.main) {
-  const options = { "key-file": { type: "string" } } as const;
-  const { values, positionals } = parseArgs({ allowPositionals: true, options });
-  const keyFile = values["key-file"];
-  const [folder = "", ...command] = positionals;
-  try {
-    const repository = openRepository(folder, keyFile === undefined ? undefined : readSecret(keyFile));
-    process.stdout.write(`${JSON.stringify(run(repository, ...command), undefined, 2)}\n`);
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 2;
-  }
+  const [folder = refuse("REPOSITORY KEY_FILE [COPY TARGET] wanted"), keyFile = "", copy, target = ""] =
+    process.argv.slice(2);
+  const key = fs.readFileSync(keyFile);
+  const secret =
+    key.length === 32 ? key : Buffer.from(key.toString("latin1").replace(/\r?\n$/u, ""), "latin1");
+  const repository = openRepository(folder, secret.length === 0 ? undefined : secret);
+  const shownCopies = (): unknown =>
+    listCopies(repository).map(({ id, host, timeMs }) => ({ id, host, timeMs }));
+  const done = copy === undefined ? shownCopies() : { leftOut: restoreTo(repository, copy, target) };
+  process.stdout.write(`${JSON.stringify(done, undefined, 2)}\n`);
 }

@@ -14,12 +14,22 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
-import { Cursor, FormatError, sha256 } from "./bytes.ts";
-import { decapsulateXWing, expandSeed, hkdf, openFrame, openKemSeal, suiteOf, tryBox } from "./keys.ts";
+import { blob, decode, FormatError, sha256, text as textUpTo, varint as varintUpTo } from "./decode.ts";
+import {
+  decapsulateXWing,
+  expandSeed,
+  hkdf,
+  openFrame,
+  openGcm,
+  openKemSeal,
+  suiteOf,
+  tryBox,
+} from "./keys.ts";
 import { listing, restoreTo } from "./main.ts";
-import { check, listCopies, openRepository } from "./repository.ts";
+import { recordsOf } from "./packs.ts";
+import { listCopies, openRepository } from "./repository.ts";
 import { writeSample } from "./sample/repository.ts";
 import { kemSeal, seal, sealFrame, varint } from "./sample/seal.ts";
 import { SAMPLE_CONTENTS, SAMPLE_MTIME_NS } from "./sample/tree.ts";
@@ -35,7 +45,7 @@ function temporaryFolder(context: TestContext): string {
 }
 
 suite("numbers (section 1)", () => {
-  const read = (text: string): number => new Cursor(hex(text), "test").varint();
+  const read = (text: string): number => decode(hex(text), varintUpTo());
 
   test("varints are LEB128 in the shortest form up to 2^53 - 1", () => {
     assert.equal(read("00"), 0);
@@ -50,9 +60,9 @@ suite("numbers (section 1)", () => {
   });
 
   test("a blob cannot reach beyond the end, nor beyond its limit", () => {
-    assert.throws(() => new Cursor(hex("0361"), "test").blob(), FormatError);
-    assert.throws(() => new Cursor(hex("0361626364"), "test").blob(2), FormatError);
-    assert.throws(() => new Cursor(hex("01ff"), "test").text(), FormatError);
+    assert.throws(() => decode(hex("0361"), blob()), FormatError);
+    assert.throws(() => decode(hex("0361626364"), blob(2)), FormatError);
+    assert.throws(() => decode(hex("01ff"), textUpTo()), FormatError);
   });
 });
 
@@ -69,11 +79,11 @@ suite("keys (section 3)", () => {
     const [key, context, plaintext] = [randomBytes(32), Buffer.from("context"), Buffer.from("plaintext")];
     const box = seal(key, context, plaintext);
     assert.equal(box.length, plaintext.length + 80);
-    assert.deepEqual(tryBox(key, context, box, "box")?.bytes, plaintext);
-    assert.equal(tryBox(randomBytes(32), context, box, "box"), undefined);
-    assert.equal(tryBox(key, Buffer.from("another"), box, "box"), undefined);
+    assert.deepEqual(tryBox(key, context, box), plaintext);
+    assert.equal(tryBox(randomBytes(32), context, box), undefined);
+    assert.equal(tryBox(key, Buffer.from("another"), box), undefined);
     box.writeUInt8(box.readUInt8(70) ^ 1, 70);
-    assert.throws(() => tryBox(key, context, box, "box"), /damaged/u);
+    assert.throws(() => tryBox(key, context, box), /damaged/u);
   });
 
   test("known sealed boxes and frames open", () => {
@@ -90,21 +100,14 @@ suite("keys (section 3)", () => {
     } = JSON.parse(text);
     assert.ok(vectors.boxes.length > 0 && vectors.frames.length > 0);
     for (const { key, context, plaintext, sealed } of vectors.boxes) {
-      assert.equal(tryBox(hex(key), hex(context), hex(sealed), "box")?.bytes.toString("hex"), plaintext);
+      assert.equal(tryBox(hex(key), hex(context), hex(sealed))?.toString("hex"), plaintext);
     }
-    const suites = [0, 1, 2, 3, 4, 5, 6].map((number) => suiteOf(number, "test"));
+    const suites = [0, 1, 2, 3, 4, 5, 6].map((number) => suiteOf(number));
     for (const { suite: name, counter, frame, aad, plaintext, sealed } of vectors.frames) {
       const found = suites.find((each) => each.name === name);
       assert.ok(found, name);
       const place = { counter: BigInt(counter), frame, aad: hex(aad) };
-      const opened = openFrame(
-        found,
-        hex(vectors.sessionKey),
-        hex(vectors.repository),
-        place,
-        hex(sealed),
-        "frame",
-      );
+      const opened = openFrame(found, hex(vectors.sessionKey), hex(vectors.repository), place, hex(sealed));
       assert.equal(opened.toString("hex"), plaintext);
     }
   });
@@ -113,20 +116,20 @@ suite("keys (section 3)", () => {
     const [key, repository, plaintext] = [randomBytes(32), randomBytes(16), Buffer.from("plaintext")];
     const place = { counter: 2n ** 40n, frame: 3, aad: Buffer.from("aad") };
     for (let number = 0; number <= 6; number += 1) {
-      const named = suiteOf(number, "test");
+      const named = suiteOf(number);
       const sealed = sealFrame(number, key, repository, place, plaintext);
-      assert.deepEqual(openFrame(named, key, repository, place, sealed, "frame"), plaintext);
+      assert.deepEqual(openFrame(named, key, repository, place, sealed), plaintext);
       for (const other of [
         { ...place, frame: 4 },
         { ...place, counter: 1n },
         { ...place, aad: Buffer.alloc(3) },
       ]) {
-        assert.throws(() => openFrame(named, key, repository, other, sealed, "frame"), FormatError);
+        assert.throws(() => openFrame(named, key, repository, other, sealed), FormatError);
       }
       for (let index = 0; index < sealed.length; index += 1) {
         const damaged = Buffer.from(sealed);
         damaged.writeUInt8(damaged.readUInt8(index) ^ 0x80, index);
-        assert.throws(() => openFrame(named, key, repository, place, damaged, "frame"), FormatError);
+        assert.throws(() => openFrame(named, key, repository, place, damaged), FormatError);
       }
     }
   });
@@ -146,9 +149,9 @@ suite("keys (section 3)", () => {
     const key = expandSeed(randomBytes(32));
     const context = Buffer.from("context");
     const sealed = kemSeal(key.publicKey, context, Buffer.from("secret"));
-    assert.equal(openKemSeal(key, context, sealed, "test").bytes.toString(), "secret");
+    assert.equal(openKemSeal(key, context, sealed).toString(), "secret");
     const other = expandSeed(randomBytes(32));
-    assert.throws(() => openKemSeal(other, context, sealed, "test"), /another key/u);
+    assert.throws(() => openKemSeal(other, context, sealed), /another key/u);
   });
 
   test("Argon2id agrees with RFC 9106, section 5.3", () => {
@@ -174,14 +177,14 @@ suite("plaintext of records (sections 6 and 7)", () => {
 
   test("a typed-in list reads as the document says, and refuses what it forbids", () => {
     const id = "ab".repeat(32);
-    const list = readList(new Cursor(hex(`0003a006${id}058201`), "list"));
+    const list = decode(hex(`0003a006${id}058201`), readList);
     assert.deepEqual(list.parts, [
       { kind: "data", length: 200, id: hex(id) },
       { kind: "hole", length: 1 },
       { kind: "zeros", length: 32 },
     ]);
     for (const wrong of ["0000", "000107", "000101", "000201", "010104", "00010500"]) {
-      assert.throws(() => readList(new Cursor(hex(wrong), "list")), FormatError, wrong);
+      assert.throws(() => decode(hex(wrong), readList), FormatError, wrong);
     }
   });
 
@@ -189,19 +192,18 @@ suite("plaintext of records (sections 6 and 7)", () => {
     const rest = `a40300000000${"00".repeat(12)}00`;
     const directory = (name: string): string =>
       `02${hex(name).length.toString(16).padStart(2, "0")}${name}${rest}`;
-    const page = (path: string, ...names: readonly string[]): Cursor => {
+    const read = (path: string, ...names: readonly string[]): number => {
       const pathLength = (path.length / 2).toString(16).padStart(2, "0");
-      return new Cursor(
-        hex(`01${pathLength}${path}0${names.length}${names.map(directory).join("")}`),
-        "page",
-      );
+      const page = `01${pathLength}${path}0${names.length}${names.map(directory).join("")}`;
+      return decode(hex(page), readPage).length;
     };
-    assert.equal(readPage(page("61", "62", "63")).length, 2);
+    assert.equal(read("61", "62", "63"), 2);
+    assert.throws(() => read("61", "63", "62"), FormatError);
     for (const name of ["", "2e", "2e2e", "612f62", "6100"]) {
-      assert.throws(() => readPage(page("61", name)), FormatError, name);
+      assert.throws(() => read("61", name), FormatError, name);
     }
     for (const path of ["2f", "2f61", "612f", "612f2f62", "2e2e", "6100"]) {
-      assert.throws(() => readPage(page(path, "62")), FormatError, path);
+      assert.throws(() => read(path, "62"), FormatError, path);
     }
   });
 });
@@ -212,7 +214,7 @@ function damage(folder: string, path: string, position: number): () => void {
   const original = readFileSync(file);
   const bytes = Buffer.from(original);
   bytes.writeUInt8(bytes.readUInt8(position) ^ 1, position);
-  const isNamed = !path.startsWith("config") && !path.startsWith("sessions/");
+  const isNamed = path !== "config";
   if (!isNamed) sha256(bytes.subarray(0, -32)).copy(bytes, bytes.length - 32);
   const name = sha256(bytes).toString("hex");
   const damaged = isNamed ? renamedPath(folder, path, name) : file;
@@ -230,22 +232,44 @@ function renamedPath(folder: string, path: string, name: string): string {
   return join(folder, directory, directory === "packs" ? name.slice(0, 2) : "", name);
 }
 
-/** Of a pack: from the end of its last record to its directory. */
-function paddingOf(folder: string, secret: Buffer, path: string): readonly [start: number, end: number] {
-  const pack = openRepository(folder, secret).packs.get(basename(path));
+type Range = readonly [start: number, end: number];
+
+/** What a restore does not need of an object: padding, refs boxes, the checksum or the label at the end. */
+function unneededIn(folder: string, secret: Buffer, path: string): readonly Range[] {
+  const { length } = readFileSync(join(folder, path));
+  if (path === "config") return [[length - 32, length]];
+  // Of "a label".
+  if (path.startsWith("slots/")) return [[length - 87, length]];
+  const { packs, keys } = openRepository(folder, secret);
+  const pack = packs.find(({ name }) => name === path);
   const last = pack?.places.at(-1);
-  if (pack === undefined || last === undefined) return [0, 0];
+  if (pack === undefined || last === undefined) return [];
   const [entryLength, tagLength, sealedEndLength] = [48, 16, 24];
   const directoryLength = pack.places.length * entryLength + tagLength;
-  return [last.recordOffset + last.recordLength, pack.length - sealedEndLength - directoryLength];
+  const padding: Range = [
+    last.recordOffset + last.recordLength,
+    pack.length - sealedEndLength - directoryLength,
+  ];
+  const aad = Buffer.concat([Buffer.from("header"), keys.repository]);
+  const refs = recordsOf(pack).map(({ offset }): Range => {
+    const nonce = Buffer.alloc(12);
+    nonce.writeUInt32LE(offset);
+    const start = offset + 128;
+    const header = openGcm(pack.key, nonce, aad, readFileSync(pack.path).subarray(offset, start));
+    return [start, start + header.readUInt32LE(12)];
+  });
+  return [padding, ...refs];
 }
 
-function problemsOf(folder: string, secret: Buffer): readonly string[] {
+/** What breaks while every copy is read as a whole; undefined is nothing. */
+function problemOf(folder: string, secret: Buffer): string | undefined {
   try {
-    return check(openRepository(folder, secret));
+    const repository = openRepository(folder, secret);
+    for (const { id } of listCopies(repository)) listing(repository, id);
+    return undefined;
   } catch (error) {
     assert.ok(error instanceof FormatError, String(error));
-    return [error.message];
+    return error.message;
   }
 }
 
@@ -253,12 +277,12 @@ suite("a repository with one of everything", () => {
   const passphrase = Buffer.from("passphrase");
 
   for (const number of [0, 1, 3, 5]) {
-    test(`is read and checked with suite ${suiteOf(number, "test").name}`, (context) => {
+    test(`is read with suite ${suiteOf(number).name}`, (context) => {
       const folder = temporaryFolder(context);
       const seed = randomBytes(32);
       const copyId = writeSample(folder, number, passphrase, seed);
       const repository = openRepository(folder, number === 0 ? undefined : passphrase);
-      assert.deepEqual(check(repository), []);
+      assert.deepEqual(repository.problems, []);
       assert.deepEqual(
         listCopies(repository).map(({ id }) => id),
         [copyId],
@@ -317,76 +341,53 @@ suite("a repository with one of everything", () => {
   });
 
   test("damage anywhere is found, though names and checksums fit", { timeout: 120_000 }, (context) => {
-    const folder = temporaryFolder(context);
-    const seed = randomBytes(32);
-    writeSample(folder, 0, passphrase, seed);
-    const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
-      .filter((path) => statSync(join(folder, path)).isFile())
-      .toSorted();
-    assert.equal(files.length, 9);
-    for (const path of files) {
-      const { length } = readFileSync(join(folder, path));
-      const wanted = path.startsWith("packs/") ? 30 : 60;
-      const step = Math.max(1, Math.floor(length / wanted));
-      // The last 32 bytes of what has a checksum are that checksum.
-      const end = /^(config|sessions)/u.test(path) ? length - 32 : length;
-      const [paddingStart, paddingEnd] = paddingOf(folder, seed, path);
-      for (let position = 0; position < end; position += step) {
-        const repair = damage(folder, path, position);
-        // That the index names a pack of another name is true, but no proof: what is in the pack must tell.
-        const problems = problemsOf(folder, seed).filter(
-          (problem) => !/^index\/.* is missing/u.test(problem),
-        );
-        // Padding means nothing: the pack's name alone tells of a change in it.
-        const isPadding = paddingStart <= position && position < paddingEnd;
-        assert.equal(problems.length > 0, !isPadding, `${path}, byte ${position}`);
-        repair();
+    for (const number of [0, 3]) {
+      const folder = join(temporaryFolder(context), "repository");
+      const seed = randomBytes(32);
+      writeSample(folder, number, passphrase, seed);
+      const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
+        .filter(
+          (path) => /^(?:config|slots|packs|copies)/u.test(path) && statSync(join(folder, path)).isFile(),
+        )
+        // The slot of the passphrase is none for the seed.
+        .filter((path) => !path.startsWith("slots") || readFileSync(join(folder, path)).readUInt8(24) === 2)
+        .toSorted();
+      assert.equal(files.length, number === 0 ? 4 : 5);
+      for (const path of files) {
+        const unneeded = unneededIn(folder, seed, path);
+        const { length } = readFileSync(join(folder, path));
+        const step = Math.max(1, Math.floor(length / (number === 0 ? 60 : 25)));
+        for (let position = 0; position < length; position += step) {
+          const repair = damage(folder, path, position);
+          const isNeeded = !unneeded.some(([start, end]) => start <= position && position < end);
+          assert.equal(problemOf(folder, seed) !== undefined, isNeeded, `${path}, byte ${position}`);
+          repair();
+        }
       }
+      assert.equal(problemOf(folder, seed), undefined);
     }
-    assert.deepEqual(problemsOf(folder, seed), []);
   });
 
-  test("damage of a slot is found", (context) => {
-    const folder = temporaryFolder(context);
-    const seed = randomBytes(32);
-    writeSample(folder, 3, passphrase, seed);
-    const slots = readdirSync(join(folder, "slots")).map((name) => join("slots", name));
-    const recovery = slots.find((path) => readFileSync(join(folder, path)).readUInt8(24) === 2);
-    assert.ok(recovery);
-    const { length } = readFileSync(join(folder, recovery));
-    for (let position = 0; position < length; position += 37) {
-      const repair = damage(folder, recovery, position);
-      assert.ok(problemsOf(folder, seed).length > 0, `byte ${position}`);
-      repair();
-    }
-    assert.deepEqual(problemsOf(folder, seed), []);
-  });
-
-  test("the command line prints what the functions return", (context) => {
+  test("the command line lists and restores", (context) => {
     const folder = temporaryFolder(context);
     const copyId = writeSample(join(folder, "repository"), 1, passphrase, randomBytes(32));
     const keyFile = join(folder, "key");
     writeFileSync(keyFile, "passphrase\n");
+    const main = join(import.meta.dirname, "main.ts");
     const run = (...words: readonly string[]): unknown =>
-      JSON.parse(
-        execFileSync(
-          process.execPath,
-          [join(import.meta.dirname, "main.ts"), join(folder, "repository"), "--key-file", keyFile, ...words],
-          { encoding: "utf8" },
-        ),
-      );
-    const expected = listing(openRepository(join(folder, "repository"), passphrase), copyId);
-    assert.deepEqual(run("listing", copyId), expected);
-    assert.deepEqual(run("check"), { problems: [] });
-    assert.deepEqual(run("restore", copyId.slice(0, 8), join(folder, "target")), {
+      JSON.parse(execFileSync(process.execPath, [main, ...words], { encoding: "utf8" }));
+    const folderOfCopies = join(folder, "repository");
+    const [copy] = listCopies(openRepository(folderOfCopies, passphrase));
+    const listed = run(folderOfCopies, keyFile);
+    assert.deepEqual(listed, [{ id: copyId, host: "host", timeMs: copy?.timeMs }]);
+    const target = join(folder, "target");
+    assert.deepEqual(run(folderOfCopies, keyFile, copyId.slice(0, 8), target), {
       leftOut: ["device", "pipe"],
     });
-    const failed = spawnSync(process.execPath, [
-      join(import.meta.dirname, "main.ts"),
-      join(folder, "repository"),
-      "list",
-    ]);
-    assert.equal(failed.status, 2);
+    assert.equal(readFileSync(join(target, "inline"), "utf8"), "inline");
+    writeFileSync(keyFile, "wrong\n");
+    const failed = spawnSync(process.execPath, [main, folderOfCopies, keyFile]);
+    assert.equal(failed.status, 1);
     assert.match(failed.stderr.toString(), /none opens/u);
   });
 });

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { Cursor } from "./bytes.ts";
+import * as d from "./decode.ts";
+import { concat, must, refuse } from "./decode.ts";
 
-/** Section 4.1 */
-export const TYPES = { chunk: 1, bundle: 2, list: 3, page: 4, node: 5 } as const;
 const U32_MAX = 0xffff_ffff;
+const ref = d.take(32);
 
 // Section 6: content
 
@@ -20,65 +20,49 @@ export type Part =
 
 export const lengthOf = (parts: readonly Part[]): number => parts.reduce((sum, part) => sum + part.length, 0);
 
-function readSegment(cursor: Cursor): Part {
-  const word = cursor.varint();
+const segment = d.after(d.varint(), (word): d.Decoder<Part> => {
   const [length, kind] = [Math.floor(word / 4), word % 4];
-  cursor.must(length > 0 && kind < 3, "segment of length 0 or of an unknown kind");
-  if (kind > 0) return { kind: kind === 1 ? "hole" : "zeros", length };
-  cursor.must(length <= 2 ** 23, "segment longer than a chunk");
-  return { kind: "data", length, id: cursor.ref() };
+  must(length > 0 && kind < 3, "segment of length 0 or of an unknown kind");
+  if (kind > 0) return () => ({ kind: kind === 1 ? "hole" : "zeros", length });
+  must(length <= 2 ** 23, "segment longer than a chunk");
+  return d.map(ref, (id) => ({ kind: "data", length, id }));
+});
+
+function child(length: number, depth: number): d.Decoder<Part> {
+  must(length > 0 && depth <= 32, "a list of no bytes, or too deep");
+  return d.map(ref, (id) => ({ kind: "list", length, depth, id }));
 }
 
-function readReference(cursor: Cursor, length: number, depth: number): Part {
-  cursor.must(length > 0 && depth <= 32, "a list of no bytes, or too deep");
-  return { kind: "list", length, depth, id: cursor.ref() };
-}
-
-export function readList(cursor: Cursor) {
-  const [depth, count] = [cursor.u8(), cursor.varint(65_536)];
-  cursor.must(count > 0 && depth <= 32, "empty or too deep a list");
-  const readChild = (): Part => readReference(cursor, cursor.varint(), depth - 1);
-  const parts = cursor.many(count, depth === 0 ? () => readSegment(cursor) : readChild);
-  cursor.end();
-  return { depth, parts };
-}
+export const readList = d.after(d.within(d.u8, 0, 32), (depth) => {
+  const lower = d.after(d.varint(), (length) => child(length, depth - 1));
+  const parts = d.list(d.within(d.varint(), 1, 65_536), depth === 0 ? segment : lower);
+  return d.struct({ depth: () => depth, parts });
+});
 
 // Section 7: entries in pages
 
-const KINDS = [
-  "file",
-  "directory",
-  "symbolic link",
-  "FIFO",
-  "socket",
-  "character device",
-  "block device",
-] as const;
-
-export type Entry = ReturnType<typeof readEntry>;
 /** What entries are sorted by. */
 export type Key = Pick<Entry, "directory" | "name">;
+export type Entry = ReturnType<ReturnType<typeof entryIn>>;
 
-function readName(cursor: Cursor): Buffer {
-  const name = cursor.blob(1024);
-  checkName(name.toString("latin1"), cursor);
-  return name;
+function isName(name: string): boolean {
+  return !/^\.{0,2}$|[/\0]/u.test(name) && name.length <= 1024;
 }
 
-function checkName(name: string, cursor: Cursor): void {
-  const isForbidden = /^\.{0,2}$|[/\0]/u.test(name) || name.length > 1024;
-  cursor.must(!isForbidden, "forbidden name");
+function isPath(path: string): boolean {
+  return path === "" || path.split("/").every(isName);
 }
 
-function readPath(cursor: Cursor): Buffer {
-  const path = cursor.blob(2 ** 20);
-  if (path.length > 0) for (const name of path.toString("latin1").split("/")) checkName(name, cursor);
-  return path;
-}
+const name = d.checked(d.blob(1024), (bytes) => isName(bytes.toString("latin1")), "forbidden name");
+const path = d.checked(d.blob(2 ** 20), (bytes) => isPath(bytes.toString("latin1")), "forbidden path");
+const isText = (bytes: Buffer): boolean => bytes.length > 0 && !bytes.includes(0);
+const attributeName = d.checked(d.blob(1024), isText, "forbidden name of an attribute");
+const attribute = d.struct({ name: attributeName, value: d.blob(2 ** 20) });
+const target = d.checked(d.blob(2 ** 16), isText, "forbidden target");
 
 /** A separator sorts below every other byte, for components are compared. */
 export function comparePaths(a: Buffer, b: Buffer): number {
-  const byComponents = (path: Buffer): Buffer => Buffer.from(path.map((byte) => (byte === 0x2f ? 0 : byte)));
+  const byComponents = (bytes: Buffer): Uint8Array => bytes.map((byte) => (byte === 0x2f ? 0 : byte));
   return Buffer.compare(byComponents(a), byComponents(b));
 }
 
@@ -86,96 +70,102 @@ export function compareKeys(a: Key, b: Key): number {
   return comparePaths(a.directory, b.directory) || Buffer.compare(a.name, b.name);
 }
 
-export function pathOf({ directory, name }: Key): Buffer {
-  return directory.length === 0 ? name : Buffer.concat([directory, Buffer.from("/"), name]);
+export function pathOf({ directory, name: own }: Key): Buffer {
+  return directory.length === 0 ? own : concat(directory, "/", own);
 }
 
-function isAscending<T>(things: readonly T[], compare: (a: T, b: T) => number): boolean {
-  return things.every((thing, index) => index === 0 || compare(things[index - 1] ?? thing, thing) < 0);
-}
-
-function readAttributes(cursor: Cursor): readonly (readonly [name: Buffer, value: Buffer])[] {
-  const read = () => [cursor.blob(1024), cursor.blob(2 ** 20)] as const;
-  const attributes = cursor.many(cursor.varint(4096), read);
-  cursor.must(attributes.length > 0, "the flag of attributes without any");
-  cursor.must(!attributes.some(([name]) => name.length === 0 || name.includes(0)), "forbidden attribute");
-  cursor.must(
-    isAscending(attributes, ([a], [b]) => Buffer.compare(a, b)),
-    "attributes out of order",
-  );
-  return attributes;
+export function isAscending<T>(things: readonly T[], compare: (a: T, b: T) => number): boolean {
+  return things.every((thing, at) => at === 0 || compare(things[at - 1] ?? thing, thing) < 0);
 }
 
 /** By form. */
-const CONTENTS: readonly ((cursor: Cursor, size: number) => readonly Part[])[] = [
-  () => [],
-  (cursor) => [cursor.blob()].map((bytes) => ({ kind: "inline", length: bytes.length, bytes })),
-  (cursor) => cursor.many(cursor.varint(4096), () => readSegment(cursor)),
-  (cursor, size) => [readReference(cursor, size, cursor.u8())],
+const CONTENTS: readonly ((size: number) => d.Decoder<readonly Part[]>)[] = [
+  () => () => [],
+  () => d.map(d.blob(), (bytes) => [{ kind: "inline", length: bytes.length, bytes }]),
+  () => d.list(d.varint(4096), segment),
+  (size) =>
+    d.map(
+      d.after(d.u8, (depth) => child(size, depth)),
+      (part) => [part],
+    ),
 ];
 
-function readContent(cursor: Cursor, size: number): readonly Part[] {
-  const form = cursor.u8();
-  const parts = (CONTENTS[form] ?? cursor.refuse("unknown form of content"))(cursor, size);
-  cursor.must((form === 0) === (size === 0), "form 0 stands for size 0 and nothing else");
-  cursor.must(lengthOf(parts) === size, "content of another length than the file");
-  return parts;
-}
+const file = d.after(d.struct({ size: d.varint(), form: d.within(d.u8, 0, 3) }), ({ size, form }) => {
+  must((form === 0) === (size === 0), "form 0 stands for size 0 and nothing else");
+  const content = d.checked(
+    CONTENTS[form]?.(size) ?? refuse("unknown form"),
+    (parts) => lengthOf(parts) === size,
+    "content of another length than the file",
+  );
+  return d.struct({ size: () => size, content });
+});
 
-function readTarget(cursor: Cursor): Buffer {
-  const target = cursor.blob(2 ** 16);
-  cursor.must(target.length > 0 && !target.includes(0), "forbidden target");
-  return target;
-}
+const STAT = d.struct({
+  kind: d.oneOf(["file", "directory", "symbolic link", "FIFO", "socket", "character device", "block device"]),
+  name,
+  mode: d.varint(0o7777),
+  uid: d.varint(U32_MAX),
+  gid: d.varint(U32_MAX),
+  user: d.text(256),
+  group: d.text(256),
+  seconds: d.i64,
+  nanoseconds: d.within(d.u32, 0, 999_999_999),
+  flags: d.within(d.u8, 0, 7),
+});
 
-function readEntry(cursor: Cursor, directory: Buffer) {
-  const kind = KINDS[cursor.u8() - 1] ?? cursor.refuse("unknown kind of entry");
-  const name = readName(cursor);
-  const [mode, uid, gid] = [cursor.varint(0o7777), cursor.varint(U32_MAX), cursor.varint(U32_MAX)];
-  const [user, group] = [cursor.text(256), cursor.text(256)];
-  const [seconds, nanoseconds, flags] = [cursor.i64(), cursor.u32(), cursor.u8()];
-  cursor.must(nanoseconds < 1e9 && flags <= 7, "nanoseconds beyond a second, or an unknown flag");
-  const attributes = (flags & 1) !== 0 ? readAttributes(cursor) : [];
-  const inode = (flags & 2) !== 0 ? `${cursor.u64()}:${cursor.u64()}` : undefined;
-  const size = kind === "file" ? cursor.varint() : 0;
-  const content = kind === "file" ? readContent(cursor, size) : [];
-  const target = kind === "symbolic link" ? readTarget(cursor) : undefined;
-  const isDevice = kind.endsWith("device");
-  const device = isDevice ? `${cursor.varint(U32_MAX)}:${cursor.varint(U32_MAX)}` : undefined;
-  const mtimeNs = seconds * 1_000_000_000n + BigInt(nanoseconds);
-  const described = { directory, name, kind, mode, uid, gid, user, group, mtimeNs, attributes };
-  return { ...described, inode, incomplete: (flags & 4) !== 0, size, content, target, device };
-}
+const number = d.varint(U32_MAX);
+const device = d.map(d.struct({ major: number, minor: number }), ({ major, minor }) => `${major}:${minor}`);
+const inode = d.map(d.struct({ device: d.u64, inode: d.u64 }), (pair) => `${pair.device}:${pair.inode}`);
+const attributes = d.checked(
+  d.list(d.within(d.varint(), 1, 4096), attribute),
+  (all) => isAscending(all, (a, b) => Buffer.compare(a.name, b.name)),
+  "attributes out of order",
+);
 
-export function readPage(cursor: Cursor): readonly Entry[] {
-  const sections = cursor.many(cursor.varint(), () => {
-    const [directory, count] = [readPath(cursor), cursor.varint(65_536)];
-    cursor.must(count > 0, "a section without entries");
-    return { directory, entries: cursor.many(count, () => readEntry(cursor, directory)) };
-  });
-  cursor.end();
+const entryIn = (directory: Buffer) => (cursor: d.Cursor) => {
+  const { seconds, nanoseconds, flags, ...stat } = STAT(cursor);
+  return {
+    ...stat,
+    directory,
+    mtimeNs: seconds * 1_000_000_000n + BigInt(nanoseconds),
+    incomplete: (flags & 4) !== 0,
+    attributes: flags & 1 ? attributes(cursor) : [],
+    inode: flags & 2 ? inode(cursor) : undefined,
+    ...(stat.kind === "file" ? file(cursor) : { size: 0, content: [] }),
+    target: stat.kind === "symbolic link" ? target(cursor) : undefined,
+    device: stat.kind.endsWith("device") ? device(cursor) : undefined,
+  };
+};
+
+const section = d.after(path, (directory) =>
+  d.struct({
+    directory: () => directory,
+    entries: d.list(d.within(d.varint(), 1, 65_536), entryIn(directory)),
+  }),
+);
+
+export const readPage = d.map(d.list(d.varint(), section), (sections): readonly Entry[] => {
+  const entries = sections.flatMap((each) => each.entries);
   const areSorted = isAscending(sections, (a, b) => comparePaths(a.directory, b.directory));
-  const entries = sections.flatMap((section) => section.entries);
-  cursor.must(areSorted && isAscending(entries, compareKeys), "sections or entries out of order");
+  must(areSorted && isAscending(entries, compareKeys), "out of order");
   const isSegment = ({ kind }: Part): boolean => kind !== "inline" && kind !== "list";
-  const partsOf = (entry: Entry): number => entry.attributes.length + entry.content.filter(isSegment).length;
-  const parts = entries.reduce((sum, entry) => sum + partsOf(entry), 0);
-  cursor.must(entries.length <= 65_536 && parts <= 262_144, "too many entries, segments and attributes");
+  const parts = entries.flatMap((entry) => [...entry.attributes, ...entry.content.filter(isSegment)]);
+  must(entries.length <= 65_536 && parts.length <= 262_144, "too many entries, segments and attributes");
   return entries;
-}
+});
 
 // Section 7.2: nodes
 
-export function readNode(cursor: Cursor) {
-  const [level, count] = [cursor.u8(), cursor.varint(65_536)];
-  cursor.must(level > 0 && level <= 32 && count > 0, "forbidden level, or no children");
-  const children = cursor.many(count, () => {
-    const key = { directory: readPath(cursor), name: readName(cursor) };
-    const [entries, fileBytes] = [cursor.varint(), cursor.varint()];
-    cursor.must(entries > 0, "a child without entries");
-    return { ...key, entries, fileBytes, id: cursor.ref() };
-  });
-  cursor.end();
-  cursor.must(isAscending(children, compareKeys), "children out of order");
-  return { level, children };
-}
+const CHILD = d.struct({
+  directory: path,
+  name,
+  entries: d.within(d.varint(), 1, Number.MAX_SAFE_INTEGER),
+  fileBytes: d.varint(),
+  id: ref,
+});
+const NODE = d.struct({
+  level: d.within(d.u8, 1, 32),
+  children: d.list(d.within(d.varint(), 1, 65_536), CHILD),
+});
+
+export const readNode = d.checked(NODE, (node) => isAscending(node.children, compareKeys), "out of order");

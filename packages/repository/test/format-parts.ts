@@ -34,6 +34,7 @@ export { refsContext } from "../src/packs/record-sealer.ts";
 export { newSessionKey, openEnvelope, SessionKeyring } from "../src/packs/session-keys.ts";
 export { decodeCondemned, encodeCondemned } from "../src/sessions/condemned.ts";
 export { decodeSessionBeat, encodeSessionBeat } from "../src/sessions/session-object.ts";
+export { decodeWait } from "../src/sessions/wait.ts";
 export { decodeList, encodeList } from "../src/tree/content.ts";
 export { type Child, decodeNode, encodeNode } from "../src/tree/node.ts";
 export { decodePage, encodePage, type Section } from "../src/tree/page.ts";

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { zstdCompressSync } from "node:zlib";
-import { sha256, u32, u64 } from "../bytes.ts";
+import { le32 as u32, le64 as u64, sha256 } from "../decode.ts";
 import { hkdf } from "../keys.ts";
 import { ascii, concat, seal, sealFrame, sealGcm, u8 } from "./seal.ts";
 import type { Draft } from "./tree.ts";

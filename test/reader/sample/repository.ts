@@ -7,9 +7,8 @@
 import { argon2Sync, randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { sha256, u32 } from "../bytes.ts";
+import { le32 as u32, sha256 } from "../decode.ts";
 import { expandSeed, hkdf, hmac, publicRoot } from "../keys.ts";
-import { groupOf } from "../repository.ts";
 import { headOf, type Space, writeIndex, writeObject, writePack } from "./objects.ts";
 import { ascii, blob, concat, kemSeal, ms, seal, u16, u8, varint } from "./seal.ts";
 import { draftContent, draftTree, type PageDraft } from "./tree.ts";
@@ -48,7 +47,8 @@ function writeCopy(space: Space, root: PageDraft): string {
   const { tableKey, envelope, sessionKey, repository } = space;
   const front = concat([headOf(space, 5), envelope]);
   const paths = ["/srv/a", "/srv/b"].map((path) => Buffer.from(path));
-  const group = groupOf(tableKey, "host", paths);
+  const blobs = [blob("host"), ...paths.map(blob)];
+  const group = hmac(tableKey, "holdfast/1/group", ...blobs).subarray(0, 16);
   const table = concat([
     u8(1),
     ms(),

@@ -11,7 +11,7 @@ import {
   generateKeyPairSync,
   randomBytes,
 } from "node:crypto";
-import { u32, u64 } from "../bytes.ts";
+import { le32 as u32, le64 as u64 } from "../decode.ts";
 import { combine, hkdf, hmac, suiteOf } from "../keys.ts";
 
 /** `‖` of the document. */
@@ -63,7 +63,7 @@ export function sealFrame(
   place: { readonly counter: bigint; readonly frame: number; readonly aad: Buffer },
   plaintext: Buffer,
 ): Buffer {
-  const suite = suiteOf(suiteNumber, "sample");
+  const suite = suiteOf(suiteNumber);
   const derived = hkdf(sessionKey, repository, `holdfast/1/frames/${suite.name}`, suite.keyLength + 32);
   const [aesKey, macKey] = [derived.subarray(0, suite.keyLength), derived.subarray(suite.keyLength)];
   const number = concat([u64(place.counter), u32(place.frame)]);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { u32, u64 } from "../bytes.ts";
+import { le32 as u32, le64 as u64 } from "../decode.ts";
 import { hmac } from "../keys.ts";
 import { blob, concat, u8, varint } from "./seal.ts";
 
