@@ -1,32 +1,49 @@
 /**
- * What is in the memory of a process: read from /proc, and by the independent witness of a debugger.
+ * What is in the memory of a process: read from /proc, and from the core image that the kernel writes.
  *
  * @module
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { closeSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
-
-/** Whether gcore(1) of Debian's gdb is there. */
-export const HAS_GCORE = spawnSync("gcore", ["-h"]).error === undefined;
+import { type ChildProcess, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, readdirSync, readFileSync, readSync, rmSync } from "node:fs";
+import { join } from "node:path";
 
 export type Values = Readonly<Record<string, Uint8Array>>;
 
 const BLOCK_BYTES = 16 * 1024 * 1024;
 
-/** Names of the values that a core image of the process, made by gcore, holds. Takes half a minute. */
-export function valuesInCoreImage(processId: number, values: Values, imagePath: string): readonly string[] {
-  const made = spawnSync("gcore", ["-o", imagePath, String(processId)], { encoding: "utf8" });
-  const image = `${imagePath}.${String(processId)}`;
-  assert.equal(made.status, 0, made.stderr);
-  const file = openSync(image, "r");
+/** In front of a command whose core image is wanted. */
+export const WITH_CORE_IMAGE = ["sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh"] as const;
+
+/** Why the kernel writes no core image into the working folder of a process; false: it does. core(5) */
+export function noCoreImage(): string | false {
+  if (process.platform !== "linux") return "core images are those of Linux";
+  if (/[|/]/u.test(readFileSync("/proc/sys/kernel/core_pattern", "utf8")))
+    return "the kernel gives core images to a program, or to another folder";
+  const { status } = spawnSync("sh", ["-c", "ulimit -c unlimited"]);
+  return status === 0 ? false : "the size of core images is limited";
+}
+
+/** Aborts the process; returns the names of the values in the core image that the kernel writes into the folder. */
+export async function valuesInCoreImage(
+  child: ChildProcess,
+  values: Values,
+  folder: string,
+): Promise<readonly string[]> {
+  const [already, ended] = [readdirSync(folder), once(child, "exit")];
+  assert(child.kill("SIGABRT"));
+  await ended;
+  const [image, ...others] = readdirSync(folder).filter((name) => !already.includes(name));
+  assert(image !== undefined && others.length === 0, "a core image");
+  const file = openSync(join(folder, image), "r");
   try {
     const search = new Search(values);
     for (let at = 0; search.read(file, at, BLOCK_BYTES) === BLOCK_BYTES; at += BLOCK_BYTES);
     return search.found;
   } finally {
     closeSync(file);
-    rmSync(image);
+    rmSync(join(folder, image));
   }
 }
 
@@ -85,6 +102,7 @@ class Search {
   readonly #values: Values;
   readonly #overlap: number;
   readonly #block: Buffer;
+  readonly #zeros: Buffer;
   readonly #found = new Set<string>();
   #kept = 0;
 
@@ -92,6 +110,7 @@ class Search {
     this.#values = values;
     this.#overlap = Math.max(...Object.values(values).map((value) => value.length)) - 1;
     this.#block = Buffer.alloc(BLOCK_BYTES + this.#overlap);
+    this.#zeros = Buffer.alloc(this.#block.length);
   }
 
   get found(): readonly string[] {
@@ -102,6 +121,8 @@ class Search {
   read(file: number, position: number, length: number): number {
     const read = readMapped(file, this.#block, this.#kept, length, position);
     const held = this.#block.subarray(0, this.#kept + read);
+    // A core image has the whole of what is reserved, as holes of the file.
+    if (held.equals(this.#zeros.subarray(0, held.length))) return read;
     for (const [name, value] of Object.entries(this.#values)) {
       if (!this.#found.has(name) && held.includes(value)) this.#found.add(name);
     }

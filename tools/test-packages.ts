@@ -21,7 +21,6 @@ const TEST_PACKAGES: readonly TestPackage[] = [
   { name: "attr", program: "getfattr", purpose: "extended attributes of restored files" },
   { name: "acl", program: "getfacl", purpose: "access control lists of restored files" },
   { name: "e2fsprogs", program: "filefrag", purpose: "holes of restored sparse files" },
-  { name: "gdb", program: "gcore", purpose: "search for secrets in a core image (with SLOW=1)" },
   { name: "procps", program: "ps", purpose: "search for secrets in the list of processes" },
   { name: "openssl", program: "openssl", purpose: "certificates of test servers" },
   { name: "openssh-client", program: "ssh-keygen", purpose: "keys for SFTP servers" },

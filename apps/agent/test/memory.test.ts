@@ -1,14 +1,20 @@
 /** What is left in an agent's memory after its runs: nothing of what their leases held. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync } from "node:fs";
 import process from "node:process";
 import { suite, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { newId } from "@holdfast/kernel";
 import type { AgentTask, LeasePayload } from "@holdfast/protocol";
 import { enroll } from "../src/index.ts";
-import { valuesInMemory } from "../../../test/memory-image.ts";
+import {
+  noCoreImage,
+  valuesInCoreImage,
+  valuesInMemory,
+  WITH_CORE_IMAGE,
+} from "../../../test/memory-image.ts";
 import {
   backupTask,
   type Bench,
@@ -37,17 +43,25 @@ function secretsOf(...payloads: readonly LeasePayload[]): Record<string, Uint8Ar
 
 interface AgentProcess extends AsyncDisposable {
   readonly pid: number;
+  readonly child: ChildProcess;
+  /** Where it works, and its core image would be. */
+  readonly folder: string;
 }
 
 /** To be ended before its folder is removed: it writes there. */
-async function startAgent({ service, stateDir }: Bench): Promise<AgentProcess> {
+async function startAgent({ service, stateDir, path }: Bench): Promise<AgentProcess> {
   await enroll({ service: service.url, code: service.newCode(), stateDir, environment: {} });
-  const child = spawn(process.execPath, [AGENT, stateDir], { stdio: ["pipe", "ignore", "inherit"] });
+  const folder = path("core");
+  mkdirSync(folder);
+  const [shell, ...rest] = [...WITH_CORE_IMAGE, process.execPath, AGENT, stateDir];
+  const child = spawn(shell, rest, { cwd: folder, stdio: ["pipe", "ignore", "inherit"] });
   const ended = once(child, "exit");
   await service.until(() => service.seen("hello").length > 0);
   assert.ok(child.pid !== undefined);
   return {
     pid: child.pid,
+    child,
+    folder,
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL");
       await ended;
@@ -105,5 +119,9 @@ suite("The memory of an agent", { skip, timeout: 600_000 }, () => {
       resultOf(task.kind, await service.end(service.start(task, newId("run"))));
       assert.deepEqual(valuesInMemory(pid, secretsOf(read)), [], task.kind);
     }
+    if (noCoreImage() !== false) return;
+    const known = { program: Buffer.from("agent-process.ts") };
+    const values = { ...secretsOf(write, read), ...known };
+    assert.deepEqual(await valuesInCoreImage(agent.child, values, agent.folder), ["program"]);
   });
 });

@@ -8,7 +8,12 @@ import { suite, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { deriveKeySet, readConfig, rootSecretOf } from "@holdfast/repository";
 import { openStorage } from "@holdfast/storage";
-import { HAS_GCORE, valuesInCoreImage, valuesInMemory } from "../../../test/memory-image.ts";
+import {
+  noCoreImage,
+  valuesInCoreImage,
+  valuesInMemory,
+  WITH_CORE_IMAGE,
+} from "../../../test/memory-image.ts";
 import { type Bench, environment, newBench, outcomeOf } from "./run-holdfast.ts";
 
 const IS_LINUX = process.platform === "linux";
@@ -49,7 +54,9 @@ async function startAndStay(
   argumentsGiven: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<ChildProcess & { readonly pid: number }> {
-  const child = spawn(process.execPath, [STAY_AFTER, ...argumentsGiven], {
+  const [shell, ...rest] = [...WITH_CORE_IMAGE, process.execPath, STAY_AFTER, ...argumentsGiven];
+  const child = spawn(shell, rest, {
+    cwd: bench.folder,
     env: environment(bench.folder, env),
     stdio: ["pipe", "ignore", "pipe"],
   });
@@ -137,13 +144,21 @@ suite("The memory of a process whose work is done", { skip: IS_LINUX ? false : "
     assert.deepEqual(found, {});
   });
 
-  const without = HAS_GCORE ? false : "needs gcore of gdb";
-  const skip = process.env["SLOW"] === "1" ? without : "takes minutes: SLOW=1";
-  test("holds none in a core image either", { skip }, async (context) => {
+  test("holds none in a core image either", { skip: noCoreImage() }, async (context) => {
     const { bench, passphrase, values } = await newSecrets(context);
-    const { storage, path } = bench;
-    const argumentsGiven = ["backup", storage, newSource(bench)];
-    const child = await startAndStay(context, bench, argumentsGiven, { HOLDFAST_KEY: passphrase });
-    assert.deepEqual(valuesInCoreImage(child.pid, values, path("image")), []);
+    const { storage, folder } = bench;
+    for (const [argumentsGiven, env] of [
+      [["backup", storage, newSource(bench)], { HOLDFAST_KEY: passphrase }],
+      [
+        ["restore", storage, "latest", "--target", bench.path("restored")],
+        { HOLDFAST_KEY_FILE: bench.keyFile },
+      ],
+    ] as const) {
+      const child = await startAndStay(context, bench, argumentsGiven, env);
+      // What is known to be there shows that the image was searched.
+      const known = { "place of the storage": Buffer.from(storage) };
+      const found = await valuesInCoreImage(child, { ...values, ...known }, folder);
+      assert.deepEqual(found, ["place of the storage"], argumentsGiven.join(" "));
+    }
   });
 });
