@@ -5,12 +5,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes, randomInt } from "node:crypto";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { copy, type CopyView, pageOf, taskResults } from "@holdfast/protocol";
+import { copy, type CopyView, LEASE_MS, pageOf, taskResults } from "@holdfast/protocol";
 import { PLACES, type PlaceServer } from "../storages/places.ts";
 import { type Scene, startScene } from "./scene.ts";
 
@@ -110,7 +110,7 @@ async function allCopies({ scene: { api }, plan }: World): Promise<readonly Copy
   }
 }
 
-/** Every copy that was ever reported is there and restores; what the database says of leases is within their time. */
+/** Every copy that was ever reported is there and restores; what the database says is right. */
 async function checkInvariants(world: World, rounds: number): Promise<void> {
   const { scene, source } = world;
   const { api, bench, ended } = scene;
@@ -127,29 +127,96 @@ async function checkInvariants(world: World, rounds: number): Promise<void> {
   const { task: restore } = await api.ok("POST", `/copies/${newest.id}/restore`, { target });
   assert.equal((await ended(restore, STUCK_MS))["state"], "succeeded");
   execFileSync("diff", ["-r", source, join(target, source)]);
-  const { task: look } = await api.ok("POST", `/repositories/${newest.repository}/copies`, {});
-  const { result } = await ended(look, STUCK_MS);
-  const stored = new Set(taskResults.copies.parse(result).copies.map(({ id }) => id));
-  for (const { id } of copies) assert(stored.has(id), `the copy ${id} is lost`);
+  await checkStored(world, copies);
   const open = await api.ok("GET", "/tasks?state=queued,running");
   assert.deepEqual(open["items"], []);
-  assert.equal((await api.ok("GET", "/audit/verification"))["problem"], undefined);
-  checkLeases(bench.path("service", "holdfast.sqlite"));
+  await checkAudit(scene);
+  checkDatabase(bench.path("service", "holdfast.sqlite"));
 }
 
-/** No lease is open whose run has ended, and each was recorded before it was given. */
-function checkLeases(path: string): void {
-  using database = new DatabaseSync(path, { readOnly: true });
-  const open = database.prepare(
+async function checkStored({ scene }: World, copies: readonly CopyView[]): Promise<void> {
+  const { api, ended } = scene;
+  const { task } = await api.ok("POST", `/repositories/${copies[0]?.repository ?? ""}/copies`, {});
+  const { result } = await ended(task, STUCK_MS);
+  const stored = new Set(taskResults.copies.parse(result).copies.map(({ id }) => id));
+  for (const { id } of copies) assert(stored.has(id), `the copy ${id} is lost`);
+}
+
+async function checkAudit({ api }: Scene): Promise<void> {
+  assert.equal((await api.ok("GET", "/audit/verification"))["problem"], undefined, "the audit chain");
+}
+
+/** What no row may be, once everything has ended. */
+const FORBIDDEN: Readonly<Record<string, string>> = {
+  "a task is stuck": "SELECT id FROM tasks WHERE state IN ('queued', 'running') OR ended_at IS NULL",
+  "a run is stuck": "SELECT id FROM runs WHERE ended_at IS NULL",
+  "a lease outlives its run":
     "SELECT leases.id FROM leases JOIN runs ON runs.id = leases.run_id WHERE leases.ended_at IS NULL AND runs.ended_at IS NOT NULL",
-  );
-  assert.deepEqual(open.all(), []);
-  const late = database.prepare("SELECT id FROM leases WHERE ended_at > until + 120000");
-  assert.deepEqual(late.all(), []);
-  const unrecorded = database.prepare(
+  "a lease outlives its time": "SELECT id FROM leases WHERE ended_at > until + 120000",
+  "a lease has too long a time": `SELECT id FROM leases WHERE until > ended_at + ${String(LEASE_MS)}`,
+  "a lease is not in the audit":
     "SELECT id FROM leases WHERE NOT EXISTS (SELECT 1 FROM audit_rows WHERE action = 'lease.give' AND details LIKE '%' || leases.id || '%')",
+};
+
+function checkDatabase(path: string): void {
+  using database = new DatabaseSync(path, { readOnly: true });
+  for (const [what, query] of Object.entries(FORBIDDEN))
+    assert.deepEqual(database.prepare(query).all(), [], what);
+}
+
+/** What each of them must notice: the test of the invariants. A change of one row, and what is then said. */
+const DEFECTS: readonly (readonly [keyof typeof FORBIDDEN, string])[] = [
+  ["a task is stuck", "UPDATE tasks SET state = 'running'"],
+  ["a task is stuck", "UPDATE tasks SET state = 'queued'"],
+  ["a task is stuck", "UPDATE tasks SET ended_at = NULL"],
+  ["a run is stuck", "UPDATE runs SET ended_at = NULL"],
+  ["a lease outlives its run", "UPDATE leases SET ended_at = NULL"],
+  ["a lease outlives its time", "UPDATE leases SET ended_at = until + 120001"],
+  ["a lease has too long a time", `UPDATE leases SET until = ended_at + ${String(LEASE_MS + 1)}`],
+  ["a lease is not in the audit", "UPDATE leases SET id = 'lease_of_nobody'"],
+];
+
+/** Every defect that the invariants are about, in a copy of the database, and then in what is really there. */
+async function plantDefects(world: World): Promise<void> {
+  const { scene, server } = world;
+  const live = scene.bench.path("service", "holdfast.sqlite");
+  for (const [index, [what, update]] of DEFECTS.entries()) {
+    const copied = scene.bench.path(`planted-${String(index)}.sqlite`);
+    {
+      using database = new DatabaseSync(live, { readOnly: true });
+      database.prepare("VACUUM INTO ?").run(copied);
+    }
+    {
+      using database = new DatabaseSync(copied, { enableForeignKeyConstraints: false });
+      dropTriggers(database);
+      const table = update.split(" ")[1] ?? "";
+      const where = `rowid = (SELECT rowid FROM ${table} ORDER BY rowid DESC LIMIT 1)`;
+      assert.equal(database.prepare(`${update} WHERE ${where}`).run().changes, 1);
+    }
+    assert.throws(() => checkDatabase(copied), new RegExp(`^AssertionError.*${what}`, "u"), update);
+  }
+  const copies = await allCopies(world);
+  const location = new URL(server.door.url("repositories", server.door.port)).pathname;
+  const manifest = join("copies", copies.at(-1)?.id ?? "");
+  const found = readdirSync(location, { recursive: true, encoding: "utf8" }).find((name) =>
+    name.endsWith(manifest),
   );
-  assert.deepEqual(unrecorded.all(), []);
+  assert(found !== undefined, "the oldest copy");
+  rmSync(join(location, found));
+  await assert.rejects(checkStored(world, copies), /is lost/u);
+  {
+    using database = new DatabaseSync(live);
+    dropTriggers(database);
+    const row = "number = (SELECT number / 2 + 1 FROM audit_rows ORDER BY number DESC LIMIT 1)";
+    assert.equal(database.prepare(`UPDATE audit_rows SET details = '{}' WHERE ${row}`).run().changes, 1);
+  }
+  await assert.rejects(checkAudit(scene), /the audit chain/u);
+}
+
+/** They hold what must never change. */
+function dropTriggers(database: DatabaseSync): void {
+  for (const row of database.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").all())
+    database.exec(`DROP TRIGGER ${String(row["name"])}`);
 }
 
 suite("with something killed in every round", () => {
@@ -171,6 +238,7 @@ suite("with something killed in every round", () => {
         throw new Error(`round ${String(round)} with CHAOS_SEED=${String(SEED)}`, { cause: error });
       }
     }
+    await plantDefects(world);
     context.diagnostic(`seed ${String(SEED)}, ${String(ROUNDS)} rounds from ${String(FIRST)}`);
   });
 });
