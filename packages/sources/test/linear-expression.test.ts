@@ -24,7 +24,12 @@ const PIECES = [
   "{1..3}",
   "-",
 ];
-const CHARACTERS = ["a", "b", ".", "/", "*", "\n", "é", "1", "-"];
+const CHARACTERS = ["a", "b", ".", "/", "*", "\n", "é", "1", "-", "A"];
+
+/** What an expression is made of, apart from what picomatch makes today. */
+const SINGLES = ["a", "b", ".", "[ab]", "[^a]", "\\.", "\\d", "(?:a|b1)", "(a|)", "(?:(?!\\.)a|b)"];
+const REPETITIONS = ["", "", "*", "+", "?", "{2}", "{1,}", "{2,}", "{1,2}", "{0,2}", "*?", "+?"];
+const PLACES = ["", "", "", "(?=a)", "(?!b)", "(?!a{2})", "(?=[^b]b|a)", "$"];
 
 suite("A pattern", () => {
   test("means the same to both engines", () => {
@@ -46,6 +51,54 @@ suite("A pattern", () => {
       { numRuns: 5000 },
     );
     assert(seen.true > 1000 && seen.false > 1000, JSON.stringify(seen));
+  });
+
+  test("may be of every construct that is read", () => {
+    const piece = fc
+      .tuple(fc.constantFrom(...PLACES), fc.constantFrom(...SINGLES), fc.constantFrom(...REPETITIONS))
+      .map((parts) => parts.join(""));
+    const branch = fc.array(piece, { minLength: 1, maxLength: 4 }).map((all) => all.join(""));
+    const source = fc.tuple(branch, branch, fc.constantFrom("", "$"));
+    const subject = fc.array(fc.constantFrom(...CHARACTERS), { maxLength: 6 }).map((all) => all.join(""));
+    const seen = { true: 0, false: 0 };
+    fc.assert(
+      fc.property(
+        source,
+        fc.array(subject, { minLength: 20, maxLength: 20 }),
+        ([one, other, end], subjects) => {
+          const expression = new RegExp(`^(?:${one}|${other})${end}`, "s");
+          const isMatch = linearMatcherOf(expression);
+          for (const text of subjects) {
+            const expected = expression.test(text);
+            seen[`${expected}`] += 1;
+            assert.equal(isMatch(text), expected, `${String(expression)} of ${JSON.stringify(text)}`);
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    );
+    assert(seen.true > 1000 && seen.false > 1000, JSON.stringify(seen));
+  });
+
+  test("is refused with other constructs, which would mean something else", () => {
+    for (const expression of [
+      /^a/,
+      /^a/is,
+      /^a/gs,
+      /^a/su,
+      /a/s,
+      /a|^b/s,
+      /^a|b/s,
+      /^(a)\1/s,
+      /^(?<=a)b/s,
+      /^(?<!a)b/s,
+      /^(?<name>a)/s,
+      /^\ba/s,
+      /^\x61/s,
+      /^(?=a*b)a/s,
+      /^(?!.+b)a/s,
+    ])
+      assert.throws(() => linearMatcherOf(expression), /not known|cannot be read/u, String(expression));
   });
 
   test("has an end for every name", () => {

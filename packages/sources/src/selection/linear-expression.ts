@@ -88,7 +88,8 @@ function compile({ source, flags }: RegExp): Compiled {
   // Others mean another `.`, or another start.
   if (flags !== "s") throw new Error(`the flags ${flags} are not known`);
   const reader = new Reader(source);
-  const program = reader.alternatives();
+  // Alternatives outside of a group would have starts of their own.
+  const program = reader.sequence();
   if (!reader.isAtEnd || !source.startsWith("^")) throw reader.unknown();
   return { program: [...program, { op: "done" }], stars: reader.stars, alternatives: reader.ways };
 }
@@ -112,13 +113,13 @@ class Reader {
   }
 
   alternatives(): Program {
-    const branches = [this.#sequence()];
-    while (this.#takes("|")) branches.push(this.#sequence());
+    const branches = [this.sequence()];
+    while (this.#takes("|")) branches.push(this.sequence());
     this.ways *= branches.length;
     return choice(branches);
   }
 
-  #sequence(): Program {
+  sequence(): Program {
     const pieces: Program[] = [];
     while (!this.isAtEnd && !/[)|]/u.test(this.#next())) pieces.push(this.#repeated());
     return pieces.flat();
