@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 import fc from "fast-check";
 import picomatch from "picomatch";
 import { parseGlob, PICOMATCH_OPTIONS } from "../src/selection/glob-pattern.ts";
-import { linearMatcherOf } from "../src/selection/linear-expression.ts";
+import { linearMatcherOf, matcherOf } from "../src/selection/linear-expression.ts";
 
 const PIECES = [
   "a",
@@ -114,6 +114,12 @@ suite("A pattern", () => {
     ] as const) {
       assert.equal(parseGlob(glob).test(subject, false), isMatch, glob);
     }
+  });
+
+  test("has an end with many things that may be there or not", () => {
+    const matches = matcherOf(new RegExp(`^${"a?".repeat(40)}${"a".repeat(20)}[bc]$`, "s"));
+    assert(matches(`${"a".repeat(50)}b`));
+    assert(!matches("a".repeat(50)));
   });
 
   test("says with a backslash that a character is itself, whatever it is", () => {
