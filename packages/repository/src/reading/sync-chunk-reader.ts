@@ -16,7 +16,8 @@ import type { SyncObjectReader } from "./sync-objects.ts";
 import type { RecordDecoder } from "./record-decoder.ts";
 import { isPassable, missingChunk } from "./record-reader.ts";
 
-const BUNDLE_BYTES_MAX = 16 * 1024 * 1024;
+/** Twice as much saved hardly any reading of 150,000 small files: the bundles that a thread needs lie next to each other. */
+const BUNDLE_BYTES_MAX = 8 * 1024 * 1024;
 const NOTHING_EXPECTED: Disposable = { [Symbol.dispose]: () => undefined };
 
 export interface SyncChunkReaderParts {

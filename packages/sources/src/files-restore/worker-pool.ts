@@ -4,7 +4,7 @@
  * @module
  */
 import { type Transferable, Worker } from "node:worker_threads";
-import { AppError, fromErrorRecord } from "@holdfast/kernel";
+import { AppError, fromErrorRecord, limitYoungObjects } from "@holdfast/kernel";
 import { type OfferedObjects, offerObjects } from "@holdfast/repository";
 import type { Storage } from "@holdfast/storage";
 import type {
@@ -20,6 +20,8 @@ import type {
 
 /** Per worker: one in work and some that wait, so that none is idle while the main thread reads pages. */
 const TASKS_PER_WORKER = 4;
+/** JavaScript objects of a worker are few and short-lived; its memory is in buffers. */
+const YOUNG_OBJECTS_MB = 2;
 
 interface Seat {
   readonly worker: Worker;
@@ -44,6 +46,7 @@ export class WorkerPool {
     count: number,
     signal: AbortSignal | undefined,
   ) {
+    limitYoungObjects(YOUNG_OBJECTS_MB);
     const stop = new SharedArrayBuffer(4);
     this.#stop = new Int32Array(stop);
     this.#newSeat = () => this.#start(storage, { ...setup, stop }, signal);
