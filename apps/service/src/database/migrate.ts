@@ -14,6 +14,7 @@ import { addLocksAndReplication } from "./migrations/0004-locks-and-replication.
 import { addProposals } from "./migrations/0006-proposals.ts";
 import { addHistory } from "./migrations/0007-history.ts";
 import { addDisksAndSpace } from "./migrations/0008-disks-and-space.ts";
+import { addUpkeep } from "./migrations/0009-upkeep.ts";
 
 export interface ServiceMigration {
   /** Number only: a file may be renamed, the name in the database not. */
@@ -30,6 +31,7 @@ export const MIGRATIONS: readonly ServiceMigration[] = [
   { name: "0006", up: addProposals },
   { name: "0007", up: addHistory },
   { name: "0008", up: addDisksAndSpace },
+  { name: "0009", up: addUpkeep },
 ];
 
 export const MIGRATION_TABLE = "schema_migrations";

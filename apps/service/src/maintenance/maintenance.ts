@@ -1,15 +1,16 @@
 /**
- * Work on repositories that no plan asks for: verification, by hand and when it is due, clean-up, and a look at which copies are
- * really there.
+ * Work on repositories that no plan asks for: verification, retention and clean-up, by hand and when they are due, and a look at which
+ * copies are really there.
  *
  * @module
  */
-import type { Clock, Randomness } from "@holdfast/kernel";
+import { type Clock, isAppError, type Randomness } from "@holdfast/kernel";
 import type { MaintenanceChange, VerificationRequest } from "@holdfast/protocol";
 import { type AuditLog, userActor } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
 import { chooseDevice, writerOf } from "../operations/device-choice.ts";
+import { forgetByRules } from "../operations/forget-by-rules.ts";
 import { findRepository } from "../repositories/repositories.ts";
 import type { NewTask, TaskQueue } from "../tasks/task-kinds.ts";
 import { DAY_MS, type MaintenanceKind, spread } from "./times.ts";
@@ -22,6 +23,8 @@ export interface MaintenanceDependencies {
   readonly randomness: Randomness;
 }
 
+/** Until a repository is looked at again for which no device was there. */
+const NO_DEVICE_MS = 3_600_000;
 /** What one look starts; the rest is due at the next. */
 const DUE_MAX = 100;
 
@@ -57,13 +60,15 @@ export async function changeMaintenance(
   { database, audit, clock, randomness }: MaintenanceDependencies,
   actor: Actor,
   repositoryId: string,
-  { verificationEveryDays, fullVerificationEveryDays }: MaintenanceChange,
+  change: MaintenanceChange,
 ): Promise<void> {
   await database.transaction(async (transaction) => {
     await findRepository(transaction, repositoryId);
     const wanted: [MaintenanceKind, number | undefined][] = [
-      ["verify", verificationEveryDays],
-      ["verify-data", fullVerificationEveryDays],
+      ["verify", change.verificationEveryDays],
+      ["verify-data", change.fullVerificationEveryDays],
+      ["retention", change.retentionEveryDays],
+      ["clean", change.cleanUpEveryDays],
     ];
     for (const [kind, days] of wanted) {
       if (days === undefined) continue;
@@ -79,8 +84,10 @@ export async function changeMaintenance(
       action: "repository.maintenance",
       subject: { kind: "repository", id: repositoryId },
       details: {
-        verificationEveryDays: verificationEveryDays ?? null,
-        fullVerificationEveryDays: fullVerificationEveryDays ?? null,
+        verificationEveryDays: change.verificationEveryDays ?? null,
+        fullVerificationEveryDays: change.fullVerificationEveryDays ?? null,
+        retentionEveryDays: change.retentionEveryDays ?? null,
+        cleanUpEveryDays: change.cleanUpEveryDays ?? null,
       },
     });
   });
@@ -117,10 +124,11 @@ interface DueEntry {
 }
 
 async function startDue(
-  { queue, clock }: MaintenanceDependencies,
+  dependencies: MaintenanceDependencies,
   transaction: Transaction,
   { repository_id: repositoryId, kind, every_days: days, next_at: nextAt }: DueEntry,
 ): Promise<boolean> {
+  const { clock } = dependencies;
   // Claimed by this update alone: another process has left another time there.
   const claimed = await transaction
     .updateTable("maintenance")
@@ -129,19 +137,67 @@ async function startDue(
     .where("kind", "=", kind)
     .where("next_at", "=", nextAt)
     .executeTakeFirst();
-  if (claimed.numUpdatedRows !== 1n || !(await hasCopies(transaction, repositoryId))) return false;
-  const input = { readData: kind === "verify-data", copies: [] };
-  const task = await queue.create(
-    transaction,
-    await taskFor(transaction, repositoryId, { kind: "verify", input }, undefined),
-  );
-  await transaction
+  if (claimed.numUpdatedRows !== 1n) return false;
+  const entry = transaction
     .updateTable("maintenance")
-    .set({ last_task_id: task })
     .where("repository_id", "=", repositoryId)
+    .where("kind", "=", kind);
+  try {
+    const task = await createDue(dependencies, transaction, repositoryId, kind);
+    if (task !== undefined) await entry.set({ last_task_id: task }).execute();
+    return task !== undefined;
+  } catch (error) {
+    if (!isAppError(error, "ERR_NO_DEVICE")) throw error;
+    await entry.set({ next_at: clock.now() + NO_DEVICE_MS }).execute();
+    return false;
+  }
+}
+
+/** Returns the id of the task, or undefined when there is nothing to do. */
+async function createDue(
+  dependencies: MaintenanceDependencies,
+  transaction: Transaction,
+  repositoryId: string,
+  kind: MaintenanceKind,
+): Promise<string | undefined> {
+  if (kind === "retention") {
+    if (await isUnderWay(transaction, repositoryId, "forget")) return undefined;
+    return forgetByRules(dependencies, transaction, repositoryId, () => deviceFor(transaction, repositoryId));
+  }
+  const task = await dueTask(transaction, repositoryId, kind);
+  if (task === undefined) return undefined;
+  return dependencies.queue.create(transaction, await taskFor(transaction, repositoryId, task, undefined));
+}
+
+async function dueTask(
+  transaction: Transaction,
+  repositoryId: string,
+  kind: Exclude<MaintenanceKind, "retention">,
+): Promise<RepositoryTask | undefined> {
+  if (kind === "clean") {
+    const isWorthIt =
+      (await wasWritten(transaction, repositoryId)) &&
+      !(await isUnderWay(transaction, repositoryId, "clean"));
+    return isWorthIt ? { kind: "clean", input: {} } : undefined;
+  }
+  if (!(await hasCopies(transaction, repositoryId))) return undefined;
+  return { kind: "verify", input: { readData: kind === "verify-data", copies: [] } };
+}
+
+/** What is waiting or at work does the same. */
+async function isUnderWay(
+  transaction: Transaction,
+  repositoryId: string,
+  kind: "forget" | "clean",
+): Promise<boolean> {
+  const some = await transaction
+    .selectFrom("tasks")
+    .select("id")
     .where("kind", "=", kind)
-    .execute();
-  return true;
+    .where("repository_id", "=", repositoryId)
+    .where("state", "in", ["queued", "running"])
+    .executeTakeFirst();
+  return some !== undefined;
 }
 
 async function taskFor(
@@ -153,14 +209,19 @@ async function taskFor(
   const { storage_id: storageId } = await findRepository(transaction, repositoryId);
   return {
     kind,
-    deviceId:
-      device ?? (await chooseDevice(transaction, storageId, await lastWriter(transaction, repositoryId))),
+    deviceId: device ?? (await deviceFor(transaction, repositoryId)),
     storageId,
     repositoryId,
     input,
     createdBy: "",
     attemptMax: 2,
   };
+}
+
+/** @throws AppError `ERR_NO_DEVICE`. */
+async function deviceFor(transaction: Transaction, repositoryId: string): Promise<string> {
+  const { storage_id: storageId } = await findRepository(transaction, repositoryId);
+  return chooseDevice(transaction, storageId, await lastWriter(transaction, repositoryId));
 }
 
 /** The device that made the newest copy, or filled the replica. */
@@ -177,12 +238,18 @@ async function lastWriter(transaction: Transaction, repositoryId: string): Promi
 }
 
 async function hasCopies(transaction: Transaction, repositoryId: string): Promise<boolean> {
-  const some = await transaction
-    .selectFrom("copies")
-    .select("id")
-    .where("repository_id", "=", repositoryId)
+  const some = await copiesOf(transaction, repositoryId)
     .where("forgotten_at", "is", null)
     .limit(1)
     .executeTakeFirst();
   return some !== undefined;
+}
+
+/** Where nothing was ever stored, nothing can be given back. */
+async function wasWritten(transaction: Transaction, repositoryId: string): Promise<boolean> {
+  return (await copiesOf(transaction, repositoryId).limit(1).executeTakeFirst()) !== undefined;
+}
+
+function copiesOf(transaction: Transaction, repositoryId: string) {
+  return transaction.selectFrom("copies").select("id").where("repository_id", "=", repositoryId);
 }

@@ -1,5 +1,6 @@
 /**
- * When repositories are verified: every object's own checksum weekly, every byte monthly, unless somebody wants it otherwise.
+ * When something is done with repositories, unless somebody wants it otherwise: every object's own checksum is verified weekly, every
+ * byte monthly; retention is looked at daily, space given back weekly, besides what follows backups.
  *
  * @module
  */
@@ -11,7 +12,12 @@ export const DAY_MS = 86_400_000;
 
 export type MaintenanceKind = MaintenanceTable["kind"];
 
-const EVERY_DAYS: Readonly<Record<MaintenanceKind, number>> = { verify: 7, "verify-data": 30 };
+const EVERY_DAYS: Readonly<Record<MaintenanceKind, number>> = {
+  verify: 7,
+  "verify-data": 30,
+  retention: 1,
+  clean: 7,
+};
 
 export interface TimePorts {
   readonly clock: { readonly now: () => number };
@@ -24,7 +30,7 @@ export async function insertMaintenance(
   { clock, randomness }: TimePorts,
   repositoryId: string,
 ): Promise<void> {
-  const kinds: MaintenanceKind[] = ["verify", "verify-data"];
+  const kinds: MaintenanceKind[] = ["verify", "verify-data", "retention", "clean"];
   for (const kind of kinds) {
     const days = EVERY_DAYS[kind];
     await transaction

@@ -15,8 +15,8 @@ import { findRepository } from "../repositories/repositories.ts";
 import { isOfDatabase } from "../tasks/run-end.ts";
 import type { TaskEnd, TaskQueue, TaskRow } from "../tasks/task-kinds.ts";
 import { chooseDevice } from "./device-choice.ts";
+import { forgetByPolicy } from "./forget-by-rules.ts";
 import { dropCopies, replicationEnded } from "./replication-ended.ts";
-import { planDecision } from "./retention.ts";
 
 export interface EndDependencies {
   readonly queue: TaskQueue;
@@ -145,29 +145,16 @@ async function insertCopy(transaction: Transaction, copy: CatalogueCopy, origin:
 }
 
 async function forgetByPlan(
-  { queue, clock }: EndDependencies,
+  dependencies: EndDependencies,
   transaction: Transaction,
   task: TaskRow,
 ): Promise<void> {
   if (task.plan_id === null || task.repository_id === null) return;
   const plan = await findPlan(transaction, task.plan_id);
-  const policy = retentionOf(plan);
-  if (policy === null) return;
-  const { forget } = await planDecision(transaction, clock, policy, {
-    planId: plan.id,
-    repositoryId: task.repository_id,
-    deviceId: task.device_id,
-  });
-  if (forget.length === 0) return;
-  await queue.create(transaction, {
-    kind: "forget",
-    planId: plan.id,
-    deviceId: await chooseDevice(transaction, plan.storage_id, task.device_id),
-    repositoryId: task.repository_id,
-    input: { copies: forget.map(({ id }) => id) },
-    createdBy: "",
-    attemptMax: 3,
-  });
+  const copies = { planId: plan.id, repositoryId: task.repository_id, deviceId: task.device_id };
+  await forgetByPolicy(dependencies, transaction, retentionOf(plan), copies, () =>
+    chooseDevice(transaction, plan.storage_id, task.device_id),
+  );
 }
 
 async function markForgotten(

@@ -11,7 +11,7 @@ import { recordReplicas } from "../repositories/replicas.ts";
 import { retentionOfReplication } from "../repositories/replication-rows.ts";
 import type { TaskEnd, TaskQueue, TaskRow } from "../tasks/task-kinds.ts";
 import { taskInputs } from "./inputs.ts";
-import { planDecision } from "./retention.ts";
+import { type ForgetDependencies, forgetByPolicy } from "./forget-by-rules.ts";
 
 export async function replicationEnded(
   { queue, clock }: { readonly queue: TaskQueue; readonly clock: Clock },
@@ -47,7 +47,7 @@ export async function replicationEnded(
 }
 
 async function forgetAtTarget(
-  { queue, clock }: { readonly queue: TaskQueue; readonly clock: Clock },
+  dependencies: ForgetDependencies,
   transaction: Transaction,
   task: TaskRow,
   target: string,
@@ -58,17 +58,7 @@ async function forgetAtTarget(
     .where("target_id", "=", target)
     .executeTakeFirst();
   const policy = row === undefined ? null : retentionOfReplication(row);
-  if (policy === null) return;
-  const { forget } = await planDecision(transaction, clock, policy, { repositoryId: target });
-  if (forget.length === 0) return;
-  await queue.create(transaction, {
-    kind: "forget",
-    deviceId: task.device_id,
-    repositoryId: target,
-    input: { copies: forget.map(({ id }) => id) },
-    createdBy: "",
-    attemptMax: 3,
-  });
+  await forgetByPolicy(dependencies, transaction, policy, { repositoryId: target }, () => task.device_id);
 }
 
 /** From the catalogue, as if they had never been there. */

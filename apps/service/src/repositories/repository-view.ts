@@ -21,6 +21,8 @@ export async function showRepository(db: Db, row: RepositoryRow): Promise<Reposi
     createdAt: row.created_at,
     verification: await maintenanceOf(db, row.id, "verify"),
     fullVerification: await maintenanceOf(db, row.id, "verify-data"),
+    retention: await maintenanceOf(db, row.id, "retention"),
+    cleanUp: await maintenanceOf(db, row.id, "clean"),
   };
 }
 

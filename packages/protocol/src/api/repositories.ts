@@ -7,7 +7,7 @@ import { z } from "zod";
 import { copyId, count, deviceId, instant, repositoryId, secretId, storageId, taskId } from "../values.ts";
 import { pageQuery } from "./common.ts";
 
-/** Days between two verifications; 0: never. */
+/** Days from one time to the next; 0: never. */
 const everyDays = z.int().min(0).max(3650);
 
 const maintenanceEntry = z.object({
@@ -31,6 +31,10 @@ export const repository = z.object({
   verification: maintenanceEntry,
   /** Every byte, decrypted and compared. */
   fullVerification: maintenanceEntry,
+  /** Copies that rules do not keep are forgotten, besides after each backup. */
+  retention: maintenanceEntry,
+  /** Space that no copy needs is given back, besides after copies were forgotten. */
+  cleanUp: maintenanceEntry,
 });
 export type RepositoryView = z.infer<typeof repository>;
 
@@ -39,6 +43,8 @@ export const repositoryQuery = pageQuery.extend({ storage: storageId.optional() 
 export const maintenanceChange = z.object({
   verificationEveryDays: everyDays.optional(),
   fullVerificationEveryDays: everyDays.optional(),
+  retentionEveryDays: everyDays.optional(),
+  cleanUpEveryDays: everyDays.optional(),
 });
 export type MaintenanceChange = z.infer<typeof maintenanceChange>;
 

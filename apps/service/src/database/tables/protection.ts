@@ -66,8 +66,8 @@ export interface RepositoriesTable {
 /** What is done with a repository every so often, besides backups. */
 export interface MaintenanceTable {
   readonly repository_id: string;
-  /** `verify`: every object's own checksum, without a key; `verify-data`: every byte. */
-  readonly kind: "verify" | "verify-data";
+  /** `verify`: every object's own checksum, without a key; `verify-data`: every byte; `retention`: what rules do not keep is forgotten. */
+  readonly kind: "verify" | "verify-data" | "retention" | "clean";
   /** 0: never. */
   readonly every_days: number;
   readonly next_at: number;
