@@ -24,6 +24,7 @@ import { attachUploads } from "./downloads/upload-server.ts";
 import { createDomains, type Domains, routesOf } from "./domains.ts";
 import { timeDatabase } from "./http/database-time.ts";
 import { createLog, describeError, type Log } from "./http/log.ts";
+import { closeServer } from "./http/close-server.ts";
 import { buildServer } from "./http/server.ts";
 import { createServiceMetrics, type ServiceMetrics } from "./http/service-metrics.ts";
 import { startHousekeeper } from "./housekeeping/housekeeper.ts";
@@ -178,12 +179,16 @@ async function putTogether(
     },
   );
   const server = await promise;
+  const close = async (): Promise<void> => {
+    await app.close();
+    await closeServer(server);
+  };
   dispatcher.attach(server);
   attachUploads(server, { ...domains, db: database.db, failed });
   return {
     domains,
     server,
-    ...lifecycle({ domains, dispatcher, tls, audit, failed, outages, metrics, close: () => app.close() }),
+    ...lifecycle({ domains, dispatcher, tls, audit, failed, outages, metrics, close }),
   };
 }
 
@@ -210,7 +215,7 @@ interface Lives {
   readonly failed: (error: unknown) => void;
   readonly outages: OutageLog;
   readonly metrics: ServiceMetrics;
-  readonly close: () => PromiseLike<void>;
+  readonly close: () => Promise<void>;
 }
 
 function lifecycle({

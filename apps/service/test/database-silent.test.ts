@@ -125,6 +125,7 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
       );
     } finally {
       await service.stop();
+      await assert.rejects(ask(`${service.url}/healthz`), "it listens after its end");
       rmSync(folder, { recursive: true, force: true });
     }
   });
