@@ -31,6 +31,13 @@ export interface Tool {
 export const toolNames = ["holdfast", "holdfast-cbc", "holdfast-none", "restic", "borg"] as const;
 export type ToolName = (typeof toolNames)[number];
 
+/** What `holdfast` loads: its source, what was compiled of it, and packages that it uses. */
+const PROGRAM_FOLDERS = [
+  "packages",
+  "apps",
+  ".cache/compile",
+  ...["koffi", "@koromix", "commander", "picomatch"].map((name) => `node_modules/${name}`),
+];
 const PASSPHRASE = "correct horse battery staple";
 
 /** The tool, or undefined (with a word why) when it is not to be had here. */
@@ -67,7 +74,7 @@ function holdfast(name: ToolName, initOptions: readonly string[]): Tool {
   return {
     name,
     version: "this tree",
-    programFolders: ["packages", "apps"].map((path) => join(repositoryRoot, path)),
+    programFolders: PROGRAM_FOLDERS.map((path) => join(repositoryRoot, path)),
     warmUp: (place) => command(place, "--help"),
     initialize: (place) => command(place, "init", place.repository, ...initOptions),
     backUp: (place) => command(place, "backup", place.repository, place.source),
