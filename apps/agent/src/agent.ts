@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { AppError, type Clock, type Randomness, systemClock, systemRandomness } from "@holdfast/kernel";
+import type { Disk } from "@holdfast/protocol";
 import { removeLeftSnapshots } from "@holdfast/sources";
 import type { AgentLog } from "./agent-log.ts";
 import { Channel } from "./connection/channel.ts";
@@ -65,6 +66,8 @@ class Agent {
   readonly #channel: Channel;
   readonly #runs: RunTable;
   #identity: Identity;
+  /** As they were when the connection was made. */
+  #disks: readonly Disk[] = [];
   #writing: Promise<void> = Promise.resolve();
   #isWritingDue = false;
 
@@ -83,7 +86,10 @@ class Agent {
         randomness,
         log,
         device,
-        connect: (events, signal) => openConnection(route, this.#identity, events, signal),
+        connect: async (events, signal) => {
+          this.#disks = await options.platform.module.disks();
+          return openConnection(route, this.#identity, events, signal);
+        },
       },
       {
         hello: () => ({
@@ -91,7 +97,7 @@ class Agent {
           version: version(),
           platform: options.platform.description,
           methods: [...options.platform.module.methods],
-          disks: [...options.platform.module.disks()],
+          disks: [...this.#disks],
           runs: this.#runs.held(),
         }),
         onUp: () => {

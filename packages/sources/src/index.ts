@@ -35,3 +35,5 @@ export type { ArchiveEntry } from "./archive/archive-entry.ts";
 export { type GlobPattern, parseGlob } from "./selection/glob-pattern.ts";
 export { baseName, type PathText, pathText } from "./selection/path-text.ts";
 export { createSelection, type Selection, type SelectionOptions } from "./selection/selection.ts";
+export { powerShell } from "./tools/power-shell.ts";
+export { runTool, type ToolCall, type ToolResult, type ToolRunner } from "./tools/tool-runner.ts";

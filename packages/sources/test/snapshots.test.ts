@@ -12,7 +12,7 @@ import type { BackupWarning } from "../src/files-backup/request.ts";
 import { APFS_SNAPSHOTS } from "../src/snapshots/apfs-snapshots.ts";
 import { freezeVolumes, removeLeftSnapshots } from "../src/snapshots/freeze-volumes.ts";
 import type { SnapshotRecord, SnapshotSystem } from "../src/snapshots/snapshot-system.ts";
-import { runTool, type ToolCall, type ToolResult } from "../src/snapshots/tool-runner.ts";
+import { runTool, type ToolCall, type ToolResult } from "../src/tools/tool-runner.ts";
 import { VSS_SNAPSHOTS } from "../src/snapshots/vss-snapshots.ts";
 import { newBench } from "./backup-harness.ts";
 import { scratchFolder } from "./restore-files-fixture.ts";
@@ -304,6 +304,19 @@ suite("tools of the system", () => {
   test("get their variables and no others", async () => {
     const { code, output, problem } = await call("console.log(process.env.GIVEN, process.env.HOME)");
     assert.deepEqual([code, output, problem], [0, "a b undefined\n", ""]);
+  });
+
+  test("read what they are given, and may end before they have", async () => {
+    const give = (script: string, input?: string): Promise<ToolResult> =>
+      runTool({
+        program: process.execPath,
+        words: ["-e", script],
+        timeoutMs: 60_000,
+        ...(input === undefined ? {} : { input }),
+      });
+    assert.equal((await give("process.stdin.pipe(process.stdout)", "some words")).output, "some words");
+    assert.equal((await give("process.stdin.pipe(process.stdout)")).output, "");
+    assert.equal((await give("process.exit(0)", "x".repeat(1024 * 1024))).code, 0);
   });
 
   test("that fail are quoted in one line", async () => {

@@ -6,7 +6,7 @@ export const LINUX: PlatformModule = {
   system: "linux",
   methods: ["gcm", "cbc"],
   hasModes: true,
-  disks: linuxDisks,
+  disks: () => Promise.resolve(linuxDisks()),
   stateDir: ({ isRoot, home, environment }) => {
     if (isRoot) return "/var/lib/holdfast/agent";
     const base = environment["XDG_STATE_HOME"];

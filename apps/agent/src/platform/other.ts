@@ -6,6 +6,6 @@ export const OTHER: PlatformModule = {
   system: "other",
   methods: ["gcm", "cbc"],
   hasModes: true,
-  disks: () => [],
+  disks: () => Promise.resolve([]),
   stateDir: ({ isRoot, home }) => (isRoot ? "/var/db/holdfast/agent" : join(home, ".holdfast/agent")),
 };

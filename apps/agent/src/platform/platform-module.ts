@@ -21,7 +21,7 @@ export interface PlatformModule {
   readonly methods: readonly Method[];
   /** Permission bits and owners of files say who can read them. */
   readonly hasModes: boolean;
-  /** What it has of disks now. */
-  readonly disks: () => readonly Disk[];
+  /** What it has of disks now; none where the system does not say. Never throws. */
+  readonly disks: () => Promise<readonly Disk[]>;
   readonly stateDir: (account: Account) => string;
 }

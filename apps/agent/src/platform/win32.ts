@@ -1,4 +1,5 @@
 import { win32 } from "node:path";
+import { windowsDisks } from "./win32-disks.ts";
 import type { PlatformModule } from "./platform-module.ts";
 
 export const WIN32: PlatformModule = {
@@ -6,8 +7,7 @@ export const WIN32: PlatformModule = {
   methods: ["gcm", "cbc"],
   // Node.js shows no access lists; the folder inherits those of ProgramData, which docs/agent.md says to narrow.
   hasModes: false,
-  // Not written yet: docs/platforms.md.
-  disks: () => [],
+  disks: () => windowsDisks(),
   stateDir: ({ home, environment }) => {
     const base = environment["ProgramData"];
     return win32.join(base === undefined || base === "" ? home : base, "Holdfast", "agent");

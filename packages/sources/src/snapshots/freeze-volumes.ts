@@ -9,7 +9,7 @@ import { currentPlatform } from "../platform/current-platform.ts";
 import type { BackupWarning } from "../files-backup/request.ts";
 import { removeLeft, SnapshotJournal } from "./journal.ts";
 import type { SnapshotSystem, SourceMapping } from "./snapshot-system.ts";
-import { runTool, type ToolRunner } from "./tool-runner.ts";
+import { runTool, type ToolRunner } from "../tools/tool-runner.ts";
 
 export interface FreezeOptions {
   /** Where this program keeps what it must know after a restart. */

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { makeFolder } from "@holdfast/kernel";
 import type { SnapshotRecord, SnapshotSystem } from "./snapshot-system.ts";
-import type { ToolRunner } from "./tool-runner.ts";
+import type { ToolRunner } from "../tools/tool-runner.ts";
 
 const FILE_NAME = /^(?<pid>\d{1,10})-[0-9a-f]{16}\.json$/u;
 /** Of this process: a file with its number that is not among them is of one that had the number before. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ToolRunner } from "./tool-runner.ts";
+import type { ToolRunner } from "../tools/tool-runner.ts";
 
 /** A snapshot that exists, as the journal keeps it: plain data, enough to remove it after a restart. */
 export interface SnapshotRecord {

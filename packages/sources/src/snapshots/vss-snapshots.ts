@@ -4,16 +4,15 @@
  * class; never run (docs/platforms.md).
  *
  * The context is "ClientAccessible": the snapshot is what a sudden loss of power would leave, without the programs being
- * asked to finish first. Scripts are fixed; values reach them as variables of the environment.
+ * asked to finish first.
  *
  * @module
  */
-import process from "node:process";
-import { win32 } from "node:path";
 import { AppError } from "@holdfast/kernel";
 import { snapshotError } from "./snapshot-error.ts";
 import type { SnapshotSystem } from "./snapshot-system.ts";
-import type { ToolCall, ToolRunner } from "./tool-runner.ts";
+import { powerShell } from "../tools/power-shell.ts";
+import type { ToolCall, ToolRunner } from "../tools/tool-runner.ts";
 
 const CREATE_TIMEOUT_MS = 180_000;
 const QUERY_TIMEOUT_MS = 60_000;
@@ -21,10 +20,9 @@ const ID = /^\{[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}\}$/iu;
 const DEVICE = /^\\\\\?\\GLOBALROOT\\Device\\HarddiskVolumeShadowCopy\d{1,9}$/u;
 
 /** Every script prints one line of JSON, or nothing. */
-const START = "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'; ";
-const CREATE_SCRIPT = `${START}$made = Invoke-CimMethod -ClassName Win32_ShadowCopy -MethodName Create -Arguments @{ Volume = $env:HOLDFAST_VOLUME; Context = 'ClientAccessible' }; @{ code = [int]$made.ReturnValue; id = [string]$made.ShadowID } | ConvertTo-Json -Compress`;
-const FIND_SCRIPT = `${START}$copy = Get-CimInstance -ClassName Win32_ShadowCopy -Filter "ID='$env:HOLDFAST_SHADOW'"; @{ device = [string]$copy.DeviceObject } | ConvertTo-Json -Compress`;
-const REMOVE_SCRIPT = `${START}$copy = Get-CimInstance -ClassName Win32_ShadowCopy -Filter "ID='$env:HOLDFAST_SHADOW'"; if ($null -ne $copy) { Remove-CimInstance -InputObject $copy }`;
+const CREATE_SCRIPT = `$made = Invoke-CimMethod -ClassName Win32_ShadowCopy -MethodName Create -Arguments @{ Volume = $env:HOLDFAST_VOLUME; Context = 'ClientAccessible' }; @{ code = [int]$made.ReturnValue; id = [string]$made.ShadowID } | ConvertTo-Json -Compress`;
+const FIND_SCRIPT = `$copy = Get-CimInstance -ClassName Win32_ShadowCopy -Filter "ID='$env:HOLDFAST_SHADOW'"; @{ device = [string]$copy.DeviceObject } | ConvertTo-Json -Compress`;
+const REMOVE_SCRIPT = `$copy = Get-CimInstance -ClassName Win32_ShadowCopy -Filter "ID='$env:HOLDFAST_SHADOW'"; if ($null -ne $copy) { Remove-CimInstance -InputObject $copy }`;
 
 /** ReturnValue of Win32_ShadowCopy.Create. */
 const REASONS: Readonly<Record<number, string>> = {
@@ -78,20 +76,6 @@ export const VSS_SNAPSHOTS: SnapshotSystem = {
     throw snapshotError(`The snapshot ${id} cannot be removed: ${problem}.`, id, remedy);
   },
 };
-
-function powerShell(
-  script: string,
-  variables: Readonly<Record<string, string>>,
-  timeoutMs: number,
-): ToolCall {
-  const root = process.env["SystemRoot"] ?? "C:\\Windows";
-  return {
-    program: win32.join(root, "System32", "WindowsPowerShell", "v1.0", "powershell.exe"),
-    words: ["-NoLogo", "-NoProfile", "-NonInteractive", "-Command", script],
-    variables,
-    timeoutMs,
-  };
-}
 
 /** The fields of the one line that a script prints. */
 async function answerOf(run: ToolRunner, call: ToolCall): Promise<Readonly<Record<string, unknown>>> {

@@ -12,6 +12,8 @@ export interface ToolCall {
   readonly words: readonly string[];
   /** What the tool may know besides the system's own variables: values never stand in a script. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** What it reads; nothing without it. */
+  readonly input?: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 }
@@ -32,7 +34,7 @@ const PROBLEM_LENGTH_MAX = 400;
 /** What the tools of Windows need to find their own parts. */
 const PASSED_VARIABLES = ["SystemRoot", "SystemDrive", "windir", "TEMP", "TMP"];
 
-export const runTool: ToolRunner = ({ program, words, variables, timeoutMs, signal }) => {
+export const runTool: ToolRunner = ({ program, words, variables, input = "", timeoutMs, signal }) => {
   const env: Record<string, string> = { PATH: "/usr/bin:/bin:/usr/sbin:/sbin", ...variables };
   for (const name of PASSED_VARIABLES) {
     const value = process.env[name];
@@ -48,7 +50,7 @@ export const runTool: ToolRunner = ({ program, words, variables, timeoutMs, sign
     ...(signal === undefined ? {} : { signal }),
   } as const;
   return new Promise((resolve) => {
-    execFile(program, [...words], options, (error, output, errors) => {
+    const child = execFile(program, [...words], options, (error, output, errors) => {
       if (error === null) {
         resolve({ code: 0, output, problem: "" });
         return;
@@ -61,6 +63,9 @@ export const runTool: ToolRunner = ({ program, words, variables, timeoutMs, sign
           : oneLine(error.message);
       resolve({ code, output, problem: code !== undefined && said !== "" ? said : why });
     });
+    // A tool may end before it has read everything: its exit code says what that means.
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(input);
   });
 };
 
