@@ -124,12 +124,29 @@ suite("a password of a storage", () => {
     const kept = await api.call("POST", `${refused.path}/accept`, {}, { "if-match": '"3"' });
     assert.deepEqual([kept.status, kept.body["code"]], [422, "ERR_SECRET_TEST"]);
     await api.ok("DELETE", refused.path);
+    await expectTriedEverywhere(api);
     const { tasks: more } = await api.ok("POST", `/plans/${String(plan["id"])}/run`, {});
     const again = await ended(Array.isArray(more) ? more[0] : undefined);
     assert.equal(again["state"], "succeeded", JSON.stringify(again["error"]));
     assert(!/Zq9/u.test(complaints()), "no password is in a log");
   });
 });
+
+/** Whatever may use a password is tried, also where that fails: nothing of it is merely said to be untested. */
+async function expectTriedEverywhere(api: ApiClient): Promise<void> {
+  const given = { kind: "password", name: "shared", value: FIRST, confirmation: FIRST };
+  const { id: secret } = await api.ok("POST", "/secrets", given);
+  const nobody = "http://127.0.0.1:1";
+  await api.ok("POST", "/identity-providers", { name: "sign-on", issuer: nobody, clientId: "c", secret });
+  const settings = { kind: "webhook", url: "https://127.0.0.1:1/", secret };
+  await api.ok("POST", "/notifications/channels", { name: "hook", settings });
+  const { places, path } = await propose(api, secret, SECOND);
+  assert.deepEqual(places.map(({ kind, state }) => `${String(kind)} ${String(state)}`).toSorted(), [
+    "channel failed",
+    "identity-provider failed",
+  ]);
+  await api.ok("DELETE", path);
+}
 
 async function countLeases(api: ApiClient): Promise<number> {
   const { items } = await api.ok("GET", "/audit?action=lease.give");

@@ -40,6 +40,8 @@ import { createTaskQueue } from "./tasks/task-queue.ts";
 import { requireOwnPassword } from "./users/own-password.ts";
 import type { PasswordWork } from "./users/password-work.ts";
 import { userRoutes } from "./users/routes.ts";
+import { createIssuers } from "./users/single-sign-on/issuer.ts";
+import { createProviderProposalTest } from "./users/single-sign-on/proposed-secret.ts";
 
 export interface DomainPorts {
   readonly database: Database;
@@ -95,6 +97,7 @@ export function routesOf(domains: Domains): AnyRoute[] {
       placeTests: {
         storage: createStorageProposalTest(domains.queue),
         channel: createChannelProposalTest(domains.database, domains),
+        "identity-provider": createProviderProposalTest(domains.database, createIssuers(domains)),
       },
       endLeases: (transaction, id) =>
         cancelTasksWithSecret(domains.queue, transaction, id, "A secret that it was given was disabled."),

@@ -3,13 +3,16 @@
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { isAppError, systemClock } from "@holdfast/kernel";
 import type { OutboundPolicy } from "@holdfast/protocol";
 import { createOutbound } from "../src/outbound/outbound.ts";
 import { PUBLIC_ONLY } from "../src/outbound/outbound-policy.ts";
 import { findUses, USES_BY_DOMAINS } from "../src/secrets/secret-uses.ts";
+import { createIssuers } from "../src/users/single-sign-on/issuer.ts";
+import { createProviderProposalTest } from "../src/users/single-sign-on/proposed-secret.ts";
 import { forEachDatabase } from "./databases.ts";
 import { assertProblem, type Reply } from "./http-fixture.ts";
-import { type ProviderFixture, REDIRECT_URI, startProvider } from "./oidc-provider-fixture.ts";
+import { CLIENT_SECRET, type ProviderFixture, REDIRECT_URI, startProvider } from "./oidc-provider-fixture.ts";
 import { startSignOn, visitorOf } from "./users-single-sign-on-fixture.ts";
 import { testAuthority } from "./tls-fixture.ts";
 
@@ -105,6 +108,32 @@ forEachDatabase("providers of single sign-on", (open) => {
       .execute();
     const reply = await fixture.server.send("POST", "/session/single-sign-on", { body: { provider: id } });
     assertProblem(reply, 409, "ERR_SECRET_DISABLED");
+  });
+
+  test("a new client secret is tried there, and counts for that client of that issuer", async () => {
+    await using database = await open();
+    await using fixture = await startSignOn(database, provider);
+    const proposal = createProviderProposalTest(database, createIssuers({ ...fixture, clock: systemClock }));
+    const use = (id: string) => ({ kind: "identity-provider", id, name: "Example" });
+    const good = use(await fixture.addProvider());
+    await proposal.run(good, fixture.secretId, Buffer.from(CLIENT_SECRET));
+    await assert.rejects(proposal.run(good, fixture.secretId, Buffer.from("another secret")), (error) => {
+      assert(isAppError(error, "ERR_SIGN_IN_FAILED"), String(error));
+      assert.match(error.message, /^Example refuses the new client secret \(invalid_client\)\.$/u);
+      return true;
+    });
+    const gone = use(await fixture.addProvider({ name: "gone", issuer: "http://127.0.0.1:1" }));
+    await assert.rejects(proposal.run(gone, fixture.secretId, Buffer.from(CLIENT_SECRET)), (error) =>
+      isAppError(error, "ERR_OUTBOUND_FAILED"),
+    );
+    const place = await proposal.placeOf(database.db, good);
+    assert.notEqual(place, await proposal.placeOf(database.db, gone));
+    await database.db
+      .updateTable("identity_providers")
+      .set({ client_id: "b" })
+      .where("id", "=", good.id)
+      .execute();
+    assert.notEqual(place, await proposal.placeOf(database.db, good));
   });
 
   test("one that somebody needs to sign in is not removed", async () => {

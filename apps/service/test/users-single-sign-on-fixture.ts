@@ -26,6 +26,8 @@ export interface SignOnFixture extends AsyncDisposable {
   readonly secretId: string;
   /** Adds the provider, with what a test wants of it. */
   readonly addProvider: (change?: Record<string, unknown>) => Promise<string>;
+  /** By which the service calls the provider. */
+  readonly outbound: Pick<Outbound, "fetch">;
   /** Stands between the service and the provider from now on. */
   readonly between: (change: (fetch: Fetch) => Fetch) => void;
   readonly actions: () => Promise<string[]>;
@@ -37,9 +39,10 @@ export async function startSignOn(database: Database, provider: ProviderFixture)
   });
   let current: Fetch = onLoopback.fetch;
   let secretId = "";
+  const outbound: Pick<Outbound, "fetch"> = { fetch: (url, init) => current(url, init) };
   const server = await startTestServer(database, async (parts) => {
     secretId = await addClientSecret(parts);
-    return userRoutes({ ...parts, outbound: { fetch: (url, init) => current(url, init) } });
+    return userRoutes({ ...parts, outbound });
   });
   const admin = await server.person("root", "administrator");
   return {
@@ -47,6 +50,7 @@ export async function startSignOn(database: Database, provider: ProviderFixture)
     database,
     admin,
     secretId,
+    outbound,
     addProvider: async (change = {}) => {
       const body = newIdentityProvider.parse({
         name: "Example",

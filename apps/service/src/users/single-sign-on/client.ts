@@ -16,11 +16,18 @@ export async function clientOf(
   { database, vault }: Pick<SingleSignOnDependencies, "database" | "vault">,
   row: ProviderRow,
 ): Promise<IssuerClient> {
+  return clientWith(
+    row,
+    row.secret_id === null ? undefined : await clientSecret(database.db, vault, row.secret_id),
+  );
+}
+
+export function clientWith(row: ProviderRow, secret: string | undefined): IssuerClient {
   return {
     providerName: row.name,
     issuer: row.issuer,
     clientId: row.client_id,
-    secret: row.secret_id === null ? undefined : await clientSecret(database.db, vault, row.secret_id),
+    secret,
     scopes: scopesOf(row),
   };
 }

@@ -63,7 +63,7 @@ interface KnownMetadata {
   readonly at: number;
 }
 
-/** One for the process. */
+/** What issuers say of themselves is kept for ten minutes. */
 export function createIssuers({
   outbound,
   clock,
