@@ -89,6 +89,7 @@ suite("An agent", TIMEOUT, () => {
       await service.end(service.start({ ...common, kind: "replicate", target: targetStorage, copies: [] })),
     );
     assert.equal(replicated.copies, 1);
+    assert.ok((replicated.freeBytes ?? 0) > 0);
     assert.ok(readdirSync(path("replica")).includes("config"));
     const forgotten = resultOf(
       "forget",
@@ -97,6 +98,7 @@ suite("An agent", TIMEOUT, () => {
     assert.deepEqual(forgotten, { copies: [copy.id] });
     const cleaned = resultOf("clean", await service.end(service.start({ ...common, kind: "clean" })));
     assert.ok(cleaned.bytesFreed > 0);
+    assert.ok((cleaned.freeBytes ?? 0) > 0);
 
     service.script.grant = () => repository.payload();
     const { storage } = repository.ref;

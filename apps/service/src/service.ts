@@ -16,11 +16,13 @@ import { prepareTls, type TlsOptions, type TlsPort } from "./authority/tls-serve
 import type { Database } from "./database/database.ts";
 import { openDatabase } from "./database/open-database.ts";
 import { lockForProcess } from "./database/process-lock.ts";
-import { createOutageLog, type OutageListener, type OutageLog } from "./database/outage-log.ts";
-import { copyBeforeUpgrade } from "./database/upgrade-copy.ts";
+import type { OutageLog } from "./database/outage-log.ts";
+import { createOutages } from "./database/outages.ts";
+import { copyBeforeUpgrade, sqliteFileOf } from "./database/upgrade-copy.ts";
 import { registerAgentRoutes } from "./devices/agent-routes.ts";
 import { adoptWorker, createWorkerCode } from "./devices/own-worker.ts";
 import { attachUploads } from "./downloads/upload-server.ts";
+import { explainFullDisk } from "./disk-full.ts";
 import { createDomains, type Domains, routesOf } from "./domains.ts";
 import { timeDatabase } from "./http/database-time.ts";
 import { createLog, describeError, type Log } from "./http/log.ts";
@@ -87,9 +89,17 @@ const SWEEP_MS = 60_000;
  * Starts the service; the first start makes everything that it needs.
  *
  * @throws AppError `ERR_USAGE`, `ERR_DATABASE_UNREACHABLE`, `ERR_DATABASE_NEWER`, `ERR_UNLOCK_FILE`, `ERR_KEY_WRONG`,
- * `ERR_VAULT_DAMAGED`, `ERR_LISTEN`, `ERR_SERVICE_RUNNING`.
+ * `ERR_VAULT_DAMAGED`, `ERR_LISTEN`, `ERR_SERVICE_RUNNING`, `ERR_DISK_FULL`.
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
+  try {
+    return await start(options);
+  } catch (error) {
+    throw explainFullDisk(error, { ...options, databaseFile: sqliteFileOf(options.database) });
+  }
+}
+
+async function start(options: ServiceOptions): Promise<RunningService> {
   const clock = systemClock;
   const log = createLog(clock, (line) => options.log(line.trimEnd()));
   await makeDataFolder(options.dataFolder);
@@ -158,7 +168,7 @@ async function putTogether(
     authority,
     passwords: createPasswordWork(systemRandomness),
   });
-  const outages = createOutageLog(database, outageListener(log));
+  const outages = createOutages(database, log);
   const failed = (error: unknown): void => {
     if (!outages.tell(error)) log.error("unforeseen", describeError(error));
   };
@@ -166,7 +176,14 @@ async function putTogether(
   const tls = await prepareTls({ authority, clock, browser: await browserSide(options) });
   const { promise, resolve } = Promise.withResolvers<Server>();
   const app = await buildServer(
-    { database, clock, log, authentication: createAuthentication(domains), measured: metrics.collect },
+    {
+      database,
+      clock,
+      log,
+      authentication: createAuthentication(domains),
+      outage: outages.tell,
+      measured: metrics.collect,
+    },
     {
       routes: routesOf(domains),
       version: options.version,
@@ -189,21 +206,6 @@ async function putTogether(
     domains,
     server,
     ...lifecycle({ domains, dispatcher, tls, audit, failed, outages, metrics, close }),
-  };
-}
-
-/** Two calm lines: what happened, and what to do; and that it is over. */
-function outageListener(log: Log): OutageListener {
-  return {
-    began: (error) => {
-      const { message, cause } = describeError(error);
-      log.error("database-absent", {
-        message: "The database does not answer: nothing starts, and requests are refused, until it does.",
-        reason: cause ?? message,
-        remedy: "See that it runs and that this machine reaches it; the service goes on by itself then.",
-      });
-    },
-    ended: (seconds) => log.info("database-back", { seconds }),
   };
 }
 

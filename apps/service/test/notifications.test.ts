@@ -48,6 +48,28 @@ async function told(database: Database): Promise<(readonly [string, string])[]> 
   return items.map(({ kind, channel }) => [kind, channel.id] as const).toReversed();
 }
 
+function backupResult() {
+  const copy = {
+    id: "a".repeat(64),
+    time: 1,
+    host: "h",
+    kind: "files",
+    paths: [],
+    tags: [],
+    size: 1,
+    files: 1,
+  };
+  const counts = {
+    filesNew: 0,
+    filesChanged: 0,
+    filesUnchanged: 0,
+    bytesRead: 0,
+    bytesAdded: 0,
+    bytesStored: 0,
+  };
+  return { copy, ...counts, seconds: 1, warnings: 0 };
+}
+
 async function insertTask(
   fixture: NotificationFixture,
   fields: Partial<TaskRow> & Pick<TaskRow, "kind" | "device_id">,
@@ -177,7 +199,7 @@ forEachDatabase("the outbox", (open) => {
       "backup.failed",
       "backup.missed",
     ];
-    await fixture.addChannel(await webhook(fixture), [...kinds, "verification.failed", "storage.low"]);
+    await fixture.addChannel(await webhook(fixture), [...kinds, "verification.failed"]);
     const { ended } = createTaskKinds(fixture);
     const end = async (kind: TaskRow["kind"], how: TaskEnd): Promise<string | undefined> => {
       const before = (await told(database)).length;
@@ -193,25 +215,7 @@ forEachDatabase("the outbox", (open) => {
       state: "failed",
       error: { code, message: "It did.", subject: undefined, remedy: "Mend it." },
     });
-    const copy = {
-      id: "a".repeat(64),
-      time: 1,
-      host: "h",
-      kind: "files",
-      paths: [],
-      tags: [],
-      size: 1,
-      files: 1,
-    };
-    const counts = {
-      filesNew: 0,
-      filesChanged: 0,
-      filesUnchanged: 0,
-      bytesRead: 0,
-      bytesAdded: 0,
-      bytesStored: 0,
-    };
-    const backup = { copy, ...counts, seconds: 1, warnings: 0 };
+    const backup = backupResult();
     assert.equal(await end("backup", failed("ERR_STORAGE_FULL")), "backup.failed");
     assert.equal(await end("backup", failed("ERR_RUN_MISSED")), "backup.missed");
     assert.equal(await end("backup", { state: "cancelled" }), undefined);
@@ -225,14 +229,6 @@ forEachDatabase("the outbox", (open) => {
     assert.equal(await end("verify", { state: "succeeded", result: verified, warnings: 0 }), undefined);
     const damaged = { state: "succeeded", result: { ...verified, damagedCount: 2 }, warnings: 0 } as const;
     assert.equal(await end("verify", damaged), "verification.failed");
-    const space = (freeBytes: number): TaskEnd => ({
-      state: "succeeded",
-      result: { milliseconds: 1, freeBytes },
-      warnings: 0,
-    });
-    assert.equal(await end("storage.test", space(2 ** 40)), undefined);
-    assert.equal(await end("storage.test", space(2 ** 30)), "storage.low");
-    assert.equal(await end("storage.test", space(2 ** 30)), undefined, "once a day");
     assert.equal(await end("restore", failed("ERR_TARGET")), undefined);
   });
 });

@@ -112,6 +112,8 @@ export const RIGHTS_OF_OPERATIONS: Readonly<Record<string, Right | "public" | "s
   refreshCopies: "storages.edit",
   readRepositoryRemoval: "storages.read",
   removeRepository: "copies.delete",
+  readRepositoryWriteOff: "storages.read",
+  writeOffRepository: "copies.delete",
   listReplications: "plans.read",
   readReplication: "plans.read",
   createReplication: "plans.edit",

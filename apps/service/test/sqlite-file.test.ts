@@ -122,6 +122,22 @@ suite("SQLite in a file", () => {
     assert.ok(order.indexOf("device") < order.lastIndexOf("start"), order.join(" "));
   });
 
+  test("of those who wait, devices at work come after a start that asks one thing after the other", async () => {
+    const { database } = await openFile();
+    await using closing = database;
+    const order: string[] = [];
+    const ask = async (name: string): Promise<void> => {
+      await sql`select 1`.execute(closing.db);
+      order.push(name);
+    };
+    const starting = asStart(async () => {
+      for (let index = 0; index < 100; index += 1) await ask("start");
+    });
+    await Promise.all([starting, ...Array.from({ length: 8 }, () => ask("device"))]);
+    assert.ok(order.slice(0, 20).filter((name) => name === "start").length >= 18, order.join(" "));
+    assert.ok(order.indexOf("device") < order.lastIndexOf("start"), order.join(" "));
+  });
+
   test("the log is moved into the file by the thread of the service, and begins anew", async () => {
     const { database, path } = await openFile();
     await using closing = database;

@@ -169,6 +169,10 @@ export const ERROR_CODES = {
   ERR_DATABASE_NEWER: refused,
   ERR_DATABASE_UNREACHABLE: { exit: 1, retryable: true },
   ERR_DATABASE_BUSY: { exit: 1, retryable: true },
+  /** The disk of the service itself, not of a storage (`ERR_STORAGE_FULL`). */
+  ERR_DISK_FULL: { exit: 1, retryable: true },
+  /** The database is there, but all connections of the service to it have been at work for too long. */
+  ERR_DATABASE_OVERLOADED: { exit: 1, retryable: true },
 } as const satisfies Record<string, ErrorTraits>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -22,6 +22,7 @@ import { withHooks } from "../hooks/with-hooks.ts";
 import type { PaceStep } from "../lease/pace.ts";
 import { version } from "../version.ts";
 import { boundedTexts } from "./bounded-results.ts";
+import { leftIn } from "./left-in.ts";
 import { requireRepository } from "./require-repository.ts";
 import { knownFields } from "./progress-fields.ts";
 import { openTaskRepository, type TaskContext, type TaskRunner } from "./task-context.ts";
@@ -41,22 +42,15 @@ export const backup: TaskRunner<"backup"> = (task, context) =>
       await storage.put(name, bytes);
     const result = await makeCopy(repository, task, paths, context);
     const { filesNew, filesChanged, filesUnchanged, bytesRead, bytesAdded, bytesStored } = result;
-    const freeBytes = await leftIn(storage);
     const counts = { filesNew, filesChanged, filesUnchanged, bytesRead, bytesAdded, bytesStored };
     return {
       copy: catalogueEntry(result, task, context),
       ...counts,
       seconds: result.seconds,
       warnings: result.warnings,
-      ...(freeBytes === undefined ? {} : { freeBytes }),
+      ...(await leftIn(storage)),
     };
   });
-
-/** For people to look at: that a storage does not tell is no reason to fail. */
-async function leftIn(storage: Storage): Promise<number | undefined> {
-  const bytes = await storage.free().catch(() => null);
-  return bytes === null ? undefined : Math.trunc(bytes);
-}
 
 function paceOf({ bandwidth, bytesPerSecond }: TaskOf<"backup">): readonly PaceStep[] | undefined {
   if (bandwidth !== undefined) return bandwidth;

@@ -5,6 +5,7 @@ import {
   replicate as replicateRepository,
 } from "@holdfast/repository";
 import { boundedList } from "./bounded-results.ts";
+import { leftIn } from "./left-in.ts";
 import { knownFields } from "./progress-fields.ts";
 import { requireRepository } from "./require-repository.ts";
 import { openTaskRepository, type TaskRunner } from "./task-context.ts";
@@ -43,7 +44,8 @@ export const clean: TaskRunner<"clean"> = async (task, context) => {
       `${String(result.bytesPending)} bytes wait for a later run: others are at work, or they were found just now.`,
     );
   }
-  return { bytesFreed: result.bytesFreed, seconds: (context.clock.monotonic() - begin) / 1000 };
+  const seconds = (context.clock.monotonic() - begin) / 1000;
+  return { bytesFreed: result.bytesFreed, seconds, ...(await leftIn(storage)) };
 };
 
 export const replicate: TaskRunner<"replicate"> = async (task, context) => {
@@ -74,5 +76,6 @@ export const replicate: TaskRunner<"replicate"> = async (task, context) => {
   }
   const seconds = (context.clock.monotonic() - begin) / 1000;
   const replicated = boundedList([...result.copied, ...result.present], COPIES_MAX);
-  return { copies: result.copied.length, bytesStored: result.bytesCopied, seconds, replicated };
+  const { bytesCopied: bytesStored } = result;
+  return { copies: result.copied.length, bytesStored, seconds, replicated, ...(await leftIn(target)) };
 };

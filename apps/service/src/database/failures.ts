@@ -58,7 +58,7 @@ export function isUnreachable(error: unknown): boolean {
   }
   return (
     error instanceof Error &&
-    /^(?:Connection terminated|timeout e|Client (?:has encountered a connection error|was closed))/u.test(
+    /^(?:Connection terminated|timeout expired|Client (?:has encountered a connection error|was closed))/u.test(
       error.message,
     )
   );
@@ -68,6 +68,24 @@ export function isUnreachable(error: unknown): boolean {
 export function isDatabaseAbsent(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isDatabaseAbsent);
   return isAppError(error, "ERR_DATABASE_UNREACHABLE") || isUnreachable(error);
+}
+
+const FULL_CODES: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
+/** SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: the memory that processes share is a file as well. */
+const SQLITE_NO_ROOM: ReadonlySet<number> = new Set([13, 4874]);
+
+/** It, or what led to it, is a disk without room. */
+export function isFullDisk(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (FULL_CODES.has(codeOf(error) ?? "") || SQLITE_NO_ROOM.has(sqliteCodeOf(error) ?? 0)) return true;
+  return isFullDisk(error.cause);
+}
+
+/** The database is there, but nobody gets to it in time. */
+export function isDatabaseOverloaded(error: unknown): boolean {
+  if (error instanceof AggregateError)
+    return error.errors.length > 0 && error.errors.every(isDatabaseOverloaded);
+  return isAppError(error, "ERR_DATABASE_OVERLOADED");
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -11,14 +11,13 @@ import { AUDIT_END_LOCK } from "./audit-end-lock.ts";
 import type { Database, Db, Transaction } from "./database.ts";
 import { listenOnPostgres, NOTIFY_CHANNEL } from "./postgres-listener.ts";
 import { lineOfCaller } from "./query-lines.ts";
-import { type PostgresWatch, type WatchTimes, watchPostgres } from "./postgres-watch.ts";
+import { type PostgresWatch, WATCH_TIMES, type WatchTimes, watchPostgres } from "./postgres-watch.ts";
 import type { Tables } from "./tables.ts";
 
 /** For requests. */
 const REQUEST_CONNECTIONS_MAX = 10;
 /** For plans and agents, which do not stand in line with requests. */
 const OTHER_CONNECTIONS_MAX = 6;
-const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_DELAY_MS = 10_000;
 /** When the server does not take the end of connections. */
 const END_TIMEOUT_MS = 3000;
@@ -29,8 +28,8 @@ const RETRY_DELAY_MS = 5;
 const RETRY_DELAY_MAX_MS = 250;
 
 /** @param times for tests. */
-export function openPostgres(url: string, times?: WatchTimes): Database {
-  const settings = connectionSettings(url);
+export function openPostgres(url: string, times = WATCH_TIMES): Database {
+  const settings = connectionSettings(url, times);
   const watch = watchPostgres(settings, times);
   const requests = openPool(settings, REQUEST_CONNECTIONS_MAX, watch);
   const others = openPool(settings, OTHER_CONNECTIONS_MAX, watch);
@@ -38,10 +37,14 @@ export function openPostgres(url: string, times?: WatchTimes): Database {
     options: requests.options,
     connect: async () => {
       watch.check();
+      const own = lineOfCaller() === "requests" ? requests : others;
       try {
-        return await (lineOfCaller() === "requests" ? requests : others).connect();
+        return await own.connect();
       } catch (error) {
-        watch.suspect();
+        const isThere = watch.isThere();
+        if (!isWaitTooLong(error)) throw error;
+        if (await isThere) throw overloaded(own, error);
+        watch.check();
         throw error;
       }
     },
@@ -83,11 +86,29 @@ function openPool(settings: pg.ClientConfig, max: number, watch: PostgresWatch):
   return pool;
 }
 
-function connectionSettings(url: string): pg.ClientConfig {
+/** What the pool says when all its connections are at work, and none became free. */
+function isWaitTooLong(error: unknown): boolean {
+  return error instanceof Error && error.message === "timeout exceeded when trying to connect";
+}
+
+function overloaded({ options }: pg.Pool, cause: unknown): AppError {
+  const seconds = (options.connectionTimeoutMillis ?? 0) / 1000;
+  return new AppError(
+    "ERR_DATABASE_OVERLOADED",
+    `All ${String(options.max)} connections to the database were at work for ${String(seconds)} seconds.`,
+    {
+      remedy:
+        "Try again in a moment; if it stays, ask for less at once, or see what PostgreSQL is busy with (pg_stat_activity).",
+      cause,
+    },
+  );
+}
+
+function connectionSettings(url: string, { answerMs }: WatchTimes): pg.ClientConfig {
   return {
     connectionString: url,
     application_name: "holdfast",
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: answerMs,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,

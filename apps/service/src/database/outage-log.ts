@@ -1,12 +1,11 @@
 /**
- * What jobs fail with while the database is absent is one thing, not one for each of them and each time: it is told once when it begins,
- * and once when it is over.
+ * What everybody fails with while the database is absent, or overloaded, is one thing, not one for each of them and each time: it is told
+ * once when it begins, and once when it is over.
  *
  * @module
  */
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
-import { isDatabaseAbsent } from "./failures.ts";
 
 const LOOK_MS = 1000;
 
@@ -21,11 +20,17 @@ export interface OutageListener {
   readonly ended: (seconds: number) => void;
 }
 
-export function createOutageLog({ db }: Pick<Database, "db">, listener: OutageListener): OutageLog {
+/** @param isOne whether a failure is one of the outage. */
+export function createOutageLog(
+  { db }: Pick<Database, "db">,
+  isOne: (error: unknown) => boolean,
+  listener: OutageListener,
+): OutageLog {
   let since: number | undefined;
   let timer: NodeJS.Timeout | undefined;
   const look = async (): Promise<void> => {
     try {
+      // In the line of who failed first: timers keep it.
       await sql`select 1`.execute(db);
     } catch {
       later();
@@ -40,7 +45,7 @@ export function createOutageLog({ db }: Pick<Database, "db">, listener: OutageLi
   };
   return {
     tell: (error) => {
-      if (!isDatabaseAbsent(error)) return false;
+      if (!isOne(error)) return false;
       if (since === undefined) {
         since = performance.now();
         listener.began(error);

@@ -15,8 +15,8 @@ export interface PostgresWatch {
   readonly check: () => void;
   /** Looks after a connection until it ends. */
   readonly follow: (client: pg.Client) => void;
-  /** Something failed: looks whether the database is there. */
-  readonly suspect: () => void;
+  /** Something failed: asks the database whether it is there. */
+  readonly isThere: () => Promise<boolean>;
   /** Cuts what is open still. */
   readonly cut: () => void;
   readonly close: () => void;
@@ -25,12 +25,12 @@ export interface PostgresWatch {
 export interface WatchTimes {
   /** From when on a query is long. */
   readonly longMs: number;
-  /** So long the server may take to say whether it is there. */
+  /** So long the server may take to say whether it is there, and a query may wait for a connection. */
   readonly answerMs: number;
   readonly lookMs: number;
 }
 
-const TIMES: WatchTimes = { longMs: 5000, answerMs: 10_000, lookMs: 1000 };
+export const WATCH_TIMES: WatchTimes = { longMs: 5000, answerMs: 10_000, lookMs: 1000 };
 /** So often a server is to say that it does nothing for a query; its answer may have been under way the first time. */
 const IDLE_ANSWERS = 2;
 /** too_many_connections: it is there. */
@@ -41,18 +41,16 @@ interface Query {
   idleAnswers: number;
 }
 
-export function watchPostgres(settings: pg.ClientConfig, times: WatchTimes = TIMES): PostgresWatch {
+export function watchPostgres(settings: pg.ClientConfig, times: WatchTimes): PostgresWatch {
   const open = new Set<pg.Client>();
   const running = new Map<pg.Client, Query>();
   let isAbsent = false;
-  let isAsking = false;
+  let asking: Promise<boolean> | undefined;
 
   const cut = (): void => {
     for (const client of open) cutClient(client);
   };
-  const ask = async (): Promise<void> => {
-    if (isAsking) return;
-    isAsking = true;
+  const ask = async (): Promise<boolean> => {
     try {
       const long = [...running].filter(([, { since }]) => performance.now() - since > times.longMs);
       const atWork = await askServer(
@@ -66,18 +64,25 @@ export function watchPostgres(settings: pg.ClientConfig, times: WatchTimes = TIM
         query.idleAnswers += 1;
         if (query.idleAnswers >= IDLE_ANSWERS) cutClient(client);
       }
+      return true;
     } catch (error) {
       // A server that refuses says so at once to everybody: nobody need be told here, nor wait until it is asked again.
-      if (error instanceof pg.DatabaseError) return;
+      if (error instanceof pg.DatabaseError) return false;
       isAbsent = !isRefusal(error);
       cut();
-    } finally {
-      isAsking = false;
+      return false;
     }
+  };
+  /** Once at a time. */
+  const isThere = (): Promise<boolean> => {
+    asking ??= ask().finally(() => {
+      asking = undefined;
+    });
+    return asking;
   };
   const timer = setInterval(() => {
     const now = performance.now();
-    if (isAbsent || [...running.values()].some(({ since }) => now - since > times.longMs)) void ask();
+    if (isAbsent || [...running.values()].some(({ since }) => now - since > times.longMs)) void isThere();
   }, times.lookMs).unref();
   return {
     check: () => {
@@ -87,10 +92,10 @@ export function watchPostgres(settings: pg.ClientConfig, times: WatchTimes = TIM
       open.add(client);
       client.once("end", () => open.delete(client));
       noteQueries(client, running, (error) => {
-        if (isDatabaseAbsent(error)) void ask();
+        if (isDatabaseAbsent(error)) void isThere();
       });
     },
-    suspect: () => void ask(),
+    isThere,
     cut,
     close: () => {
       clearInterval(timer);

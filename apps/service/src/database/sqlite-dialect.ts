@@ -87,6 +87,8 @@ class SqliteDriver implements Driver {
   #database: DatabaseSync | undefined;
   #connection: SqliteConnection | undefined;
   #isTaken = false;
+  /** Of who has the connection. */
+  #line: Line = "others";
   readonly #waiting: Readonly<Record<Line, (() => void)[]>> = { requests: [], starts: [], others: [] };
   #turns = 0;
   /** By `performance.now()`; undefined: the event loop has come round since the last query. */
@@ -105,12 +107,14 @@ class SqliteDriver implements Driver {
   async acquireConnection(): Promise<DatabaseConnection> {
     assert(scope.getStore()?.open !== true, "a query inside a transaction has to use the transaction");
     assert(this.#connection !== undefined);
+    const line = lineOfCaller();
     if (this.#isTaken) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiting[lineOfCaller()].push(resolve);
+      this.#waiting[line].push(resolve);
       await promise;
     }
     this.#isTaken = true;
+    this.#line = line;
     await this.#leaveRoom();
     try {
       this.#durability?.check();
@@ -121,7 +125,15 @@ class SqliteDriver implements Driver {
     return this.#connection;
   }
 
+  /** A start mostly goes on with another query, which comes a moment after the end of this one. */
   #passOn(): void {
+    const { starts, others } = this.#waiting;
+    if (this.#line === "starts" && starts.length === 0 && others.length > 0)
+      setImmediate(() => this.#toNext());
+    else this.#toNext();
+  }
+
+  #toNext(): void {
     this.#turns += 1;
     for (const line of orderOf(this.#turns)) {
       const next = this.#waiting[line].shift();

@@ -6,7 +6,12 @@
 import { STATUS_CODES } from "node:http";
 import { AppError, type ErrorCode, isAppError, newId } from "@holdfast/kernel";
 import type { InputProblem, Problem } from "@holdfast/protocol";
-import { isDatabaseAbsent, isForeignKeyViolation, isUniqueViolation } from "../database/failures.ts";
+import {
+  isDatabaseAbsent,
+  isDatabaseOverloaded,
+  isForeignKeyViolation,
+  isUniqueViolation,
+} from "../database/failures.ts";
 import { describeError, type Log } from "./log.ts";
 import { STATUSES } from "./statuses.ts";
 
@@ -41,9 +46,10 @@ export class RetryLaterError extends AppError {
 
 /** Any thrown value as a problem document; what nobody expected is logged under the id that the answer has. */
 export function problemOf(error: unknown, log: Log): Problem {
-  // The service's jobs notice it, too, and its log says once when it begins and when it ends.
+  // The log says once when it begins and when it ends.
   if (isDatabaseAbsent(error)) return document(absentDatabase(error));
   const known = asAppError(error);
+  if (known !== undefined && isDatabaseOverloaded(known)) return document(known);
   if (known === undefined || STATUSES[known.code] >= 500) return unexpected(error, known, log);
   return document(known);
 }

@@ -40,6 +40,8 @@ export interface ServerDependencies {
   readonly clock: Clock;
   readonly log: Log;
   readonly authentication: Authentication;
+  /** Told what each request failed with, for what is one thing for all of them. */
+  readonly outage?: (error: unknown) => void;
   /** Besides requests and the database's: added to `/metrics`. */
   readonly measured?: () => readonly MetricFamily[];
 }
@@ -67,7 +69,6 @@ export async function buildServer(
   options: ServerOptions,
 ): Promise<FastifyInstance> {
   checkDefinitions(options.routes);
-  const { log } = dependencies;
   const app = Fastify({
     bodyLimit: BODY_BYTES_MAX,
     logger: false,
@@ -75,7 +76,7 @@ export async function buildServer(
     // The answer of a HEAD would be made like that of a GET, streams too.
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: PARAMETER_CHARACTERS_MAX },
-    frameworkErrors: (error, _request, reply) => void sendProblem(reply, error, log),
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply, error, dependencies),
     ...(options.serverFactory === undefined ? {} : { serverFactory: options.serverFactory }),
   });
   await app.register(cookie);
@@ -83,7 +84,7 @@ export async function buildServer(
   app.addHook("onRequest", async (_request, reply) => {
     reply.headers({ ...SECURITY_HEADERS });
   });
-  app.setErrorHandler((error, _request, reply) => sendProblem(reply, error, log));
+  app.setErrorHandler((error, _request, reply) => sendProblem(reply, error, dependencies));
   const metrics = createRequestMetrics(options.version);
   logRequests(app, dependencies, metrics);
   addHealth(app, dependencies, options);
@@ -95,7 +96,7 @@ export async function buildServer(
   app.setNotFoundHandler((request, reply) => {
     // Without the query, which nobody should have put a secret into, but may have.
     const [path = ""] = request.url.split("?");
-    return sendProblem(reply, notFound(`${request.method} ${path.slice(0, 200)}`), log);
+    return sendProblem(reply, notFound(`${request.method} ${path.slice(0, 200)}`), dependencies);
   });
   await app.ready();
   return app;
@@ -229,7 +230,12 @@ function logRequests(app: FastifyInstance, { log }: ServerDependencies, metrics:
   });
 }
 
-function sendProblem(reply: FastifyReply, error: unknown, log: Log): FastifyReply {
+function sendProblem(
+  reply: FastifyReply,
+  error: unknown,
+  { log, outage }: Pick<ServerDependencies, "log" | "outage">,
+): FastifyReply {
+  outage?.(error);
   const problem = problemOf(error, log);
   if (problem.status === 401) reply.header("www-authenticate", 'Bearer realm="holdfast"');
   if (problem.retryAfter !== undefined) reply.header("retry-after", String(problem.retryAfter));

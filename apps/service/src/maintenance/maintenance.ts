@@ -7,7 +7,7 @@
 import { type Clock, isAppError, type Randomness } from "@holdfast/kernel";
 import type { MaintenanceChange, VerificationRequest } from "@holdfast/protocol";
 import { type AuditLog, userActor } from "../audit/audit.ts";
-import type { Database, Transaction } from "../database/database.ts";
+import type { Database, Db, Transaction } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
 import { chooseDevice, writerOf } from "../operations/device-choice.ts";
 import { forgetByRules } from "../operations/forget-by-rules.ts";
@@ -218,15 +218,15 @@ async function taskFor(
   };
 }
 
-/** @throws AppError `ERR_NO_DEVICE`. */
-async function deviceFor(transaction: Transaction, repositoryId: string): Promise<string> {
-  const { storage_id: storageId } = await findRepository(transaction, repositoryId);
-  return chooseDevice(transaction, storageId, await lastWriter(transaction, repositoryId));
+/** Who works on a repository for no plan. @throws AppError `ERR_NO_DEVICE`. */
+export async function deviceFor(db: Db, repositoryId: string): Promise<string> {
+  const { storage_id: storageId } = await findRepository(db, repositoryId);
+  return chooseDevice(db, storageId, await lastWriter(db, repositoryId));
 }
 
 /** The device that made the newest copy, or filled the replica. */
-async function lastWriter(transaction: Transaction, repositoryId: string): Promise<string | null> {
-  const newest = await transaction
+async function lastWriter(db: Db, repositoryId: string): Promise<string | null> {
+  const newest = await db
     .selectFrom("copies")
     .select("device_id")
     .where("repository_id", "=", repositoryId)
@@ -234,7 +234,7 @@ async function lastWriter(transaction: Transaction, repositoryId: string): Promi
     .orderBy("time", "desc")
     .limit(1)
     .executeTakeFirst();
-  return writerOf(transaction, { repositoryId, deviceId: newest?.device_id ?? null });
+  return writerOf(db, { repositoryId, deviceId: newest?.device_id ?? null });
 }
 
 async function hasCopies(transaction: Transaction, repositoryId: string): Promise<boolean> {

@@ -8,6 +8,8 @@ import {
   repositoryRemoval,
   repositoryRemovalRequest,
   repositoryWork,
+  repositoryWriteOff,
+  repositoryWriteOffRequest,
   startedTask,
   verificationRequest,
 } from "@holdfast/protocol";
@@ -17,13 +19,14 @@ import { signedIn } from "../http/signed-in.ts";
 import { removalOf, removeRepository } from "../repositories/remove-repository.ts";
 import { findRepository } from "../repositories/repositories.ts";
 import { listRepositories, showRepository } from "../repositories/repository-view.ts";
+import { writeOffOf, writeOffRepository } from "../repositories/write-off.ts";
 import { changeMaintenance, type MaintenanceDependencies, startRepositoryTask } from "./maintenance.ts";
 
 const byId = z.object({ id: repositoryId });
 const TAG = "repositories";
 
 export function repositoryRoutes(dependencies: MaintenanceDependencies): AnyRoute[] {
-  return [...readRoutes(dependencies), ...workRoutes(dependencies), ...removalRoutes(dependencies)];
+  return [readRoutes, workRoutes, removalRoutes, writeOffRoutes].flatMap((routes) => routes(dependencies));
 }
 
 function readRoutes(dependencies: MaintenanceDependencies): AnyRoute[] {
@@ -123,6 +126,36 @@ function removalRoutes(dependencies: MaintenanceDependencies): AnyRoute[] {
       answer: repositoryRemoval,
       handle: ({ actor, params, body }) =>
         removeRepository(dependencies, signedIn(actor), params.id, body.confirmation),
+    }),
+  ];
+}
+
+function writeOffRoutes(dependencies: MaintenanceDependencies): AnyRoute[] {
+  const { database, clock } = dependencies;
+  return [
+    route({
+      method: "GET",
+      path: "/repositories/:id/write-off",
+      operation: "readRepositoryWriteOff",
+      summary: "What stands against writing it off as lost, and which copies would be gone",
+      tag: TAG,
+      right: "storages.read",
+      params: byId,
+      answer: repositoryWriteOff,
+      handle: ({ params }) => writeOffOf(database.db, clock, params.id),
+    }),
+    route({
+      method: "POST",
+      path: "/repositories/:id/write-off",
+      operation: "writeOffRepository",
+      summary:
+        "Take a repository whose storage is gone for good out of the service, with the record of its copies",
+      tag: TAG,
+      right: "copies.delete",
+      params: byId,
+      body: repositoryWriteOffRequest,
+      answer: repositoryWriteOff,
+      handle: ({ actor, params, body }) => writeOffRepository(dependencies, signedIn(actor), params.id, body),
     }),
   ];
 }

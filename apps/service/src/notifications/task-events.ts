@@ -6,6 +6,7 @@
 import { type Clock, type ErrorRecord, isAppError, toErrorRecord } from "@holdfast/kernel";
 import { type NotificationKind, taskResults } from "@holdfast/protocol";
 import type { Db, Transaction } from "../database/database.ts";
+import { seenSpace, storageOfRepository } from "../storages/free-space.ts";
 import type { TaskEnd, TaskKinds, TaskRow } from "../tasks/task-kinds.ts";
 import { type EventDetails, recordEvent } from "./events.ts";
 import { readSettings } from "./settings.ts";
@@ -43,15 +44,14 @@ async function recordTaskEnd(
   end: TaskEnd,
   aftermath: ErrorRecord | undefined,
 ): Promise<void> {
-  const outcome = await outcomeOf(transaction, task, end, aftermath);
+  await recordLowStorage(dependencies, transaction, task, end);
+  const outcome = outcomeOf(task, end, aftermath);
   if (outcome === undefined) return;
   const { kind, error, facts } = outcome;
   const names = await namesOf(transaction, task);
   await recordEvent(dependencies, transaction, {
     kind,
-    // A storage that is nearly full is told of once a day.
-    happening:
-      kind === "storage.low" ? `${task.storage_id ?? ""}:${dayOf(dependencies.clock.now())}` : task.id,
+    happening: task.id,
     plans: task.plan_id === null ? [] : [task.plan_id],
     details: {
       ...names,
@@ -62,24 +62,54 @@ async function recordTaskEnd(
   });
 }
 
+/** A storage that is nearly full is told of once a day, whoever has seen it, and concerns all plans that write to it. */
+async function recordLowStorage(
+  dependencies: Dependencies,
+  transaction: Transaction,
+  task: TaskRow,
+  end: TaskEnd,
+): Promise<void> {
+  const seen = await seenSpace(transaction, task, end);
+  if (seen === undefined) return;
+  const { freeGibibytes } = await readSettings(transaction);
+  const left = seen.freeBytes / 2 ** 30;
+  if (left >= freeGibibytes) return;
+  const storage = await nameIn(transaction, "storages", seen.storageId);
+  await recordEvent(dependencies, transaction, {
+    kind: "storage.low",
+    happening: `${seen.storageId}:${dayOf(dependencies.clock.now())}`,
+    plans: await plansWithRules(transaction, seen.storageId),
+    details: {
+      ...(storage === undefined ? {} : { storage }),
+      task: task.id,
+      facts: [["Free", `${left.toFixed(1)} GiB`]],
+    },
+  });
+}
+
+/** Those plans of the storage that have rules of their own: there may be thousands without. */
+async function plansWithRules(db: Db, storageId: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom("plans")
+    .innerJoin("notification_rules", "notification_rules.plan_id", "plans.id")
+    .select("plans.id")
+    .distinct()
+    .where("plans.storage_id", "=", storageId)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 function plainError({ code, message, remedy }: NonNullable<Outcome["error"]>): EventDetails["error"] {
   return { code, message, ...(remedy === undefined ? {} : { remedy }) };
 }
 
-async function outcomeOf(
-  db: Db,
-  task: TaskRow,
-  end: TaskEnd,
-  aftermath: ErrorRecord | undefined,
-): Promise<Outcome | undefined> {
+function outcomeOf(task: TaskRow, end: TaskEnd, aftermath: ErrorRecord | undefined): Outcome | undefined {
   if (end.state === "cancelled") return undefined;
   switch (task.kind) {
     case "backup":
       return backupOutcome(end, aftermath);
     case "verify":
       return verifyOutcome(end);
-    case "storage.test":
-      return end.state === "succeeded" ? storageOutcome(db, end.result) : undefined;
     default:
       return undefined;
   }
@@ -110,16 +140,6 @@ function verifyOutcome(end: Exclude<TaskEnd, { state: "cancelled" }>): Outcome |
   return { kind: "verification.failed", facts: [["Damaged objects", String(damaged)]] };
 }
 
-async function storageOutcome(db: Db, result: unknown): Promise<Outcome | undefined> {
-  const free = taskResults["storage.test"].safeParse(result).data?.freeBytes;
-  if (free === undefined) return undefined;
-  const { freeGibibytes } = await readSettings(db);
-  const left = free / 2 ** 30;
-  return left >= freeGibibytes
-    ? undefined
-    : { kind: "storage.low", facts: [["Free", `${left.toFixed(1)} GiB`]] };
-}
-
 async function namesOf(db: Db, task: TaskRow): Promise<Pick<EventDetails, "plan" | "device" | "storage">> {
   const { plan_id: planId, device_id: deviceId } = task;
   const storageId = task.storage_id ?? (await storageOfRepository(db, task.repository_id));
@@ -141,16 +161,6 @@ async function nameIn(
   id: string,
 ): Promise<{ id: string; name: string } | undefined> {
   return db.selectFrom(table).select(["id", "name"]).where("id", "=", id).executeTakeFirst();
-}
-
-async function storageOfRepository(db: Db, id: string | null): Promise<string | undefined> {
-  if (id === null) return undefined;
-  const row = await db
-    .selectFrom("repositories")
-    .select("storage_id")
-    .where("id", "=", id)
-    .executeTakeFirst();
-  return row?.storage_id;
 }
 
 export function dayOf(at: number): string {

@@ -21,6 +21,7 @@ export async function describeTask(
   task: TaskRow,
   clock: Pick<Clock, "now"> = systemClock,
 ): Promise<AgentTask> {
+  if (task.kind === "backup") return describeBackup(db, task, clock.now());
   const common = { id: task.id, ...(await planOf(db, task)) };
   const input: unknown = JSON.parse(task.input);
   const onRepository = async (): Promise<typeof common & { repository: RepositoryRef }> => ({
@@ -35,8 +36,6 @@ export async function describeTask(
       await proposedFor(db, task, storage);
       return { ...common, kind: task.kind, storage: { id, name, location } };
     }
-    case "backup":
-      return { ...common, kind: task.kind, ...(await describeBackup(db, task, clock.now())) };
     case "copies":
     case "clean":
       return { ...common, kind: task.kind, repository: await repositoryOf(db, task) };
@@ -68,11 +67,18 @@ export async function describeTask(
 
 type Fields<K extends AgentTask["kind"]> = Omit<Extract<AgentTask, { kind: K }>, "id" | "kind">;
 
-async function describeBackup(db: Db, task: TaskRow, now: number): Promise<Fields<"backup">> {
+async function describeBackup(
+  db: Db,
+  task: TaskRow,
+  now: number,
+): Promise<Extract<AgentTask, { kind: "backup" }>> {
   const plan = await findPlan(db, required(task, "plan_id"));
   const { bytesPerSecond, bandwidth, before, after, ...selection } = selectionOf(plan);
   const repository = await repositoryOf(db, task);
   return {
+    id: task.id,
+    kind: "backup",
+    plan: { id: plan.id, name: plan.name },
     repository,
     ...((await hasCopies(db, task.repository_id, ownerOf(task, repository))) ? { hasCopies: true } : {}),
     ...selection,

@@ -12,6 +12,7 @@ import { lockDaysOfNew, lockedCopies } from "../policies/copy-lock.ts";
 import { lockTime } from "../policies/lock-clock.ts";
 import { replicateAfter } from "../repositories/replication-runs.ts";
 import { findRepository } from "../repositories/repositories.ts";
+import { seenSpace } from "../storages/free-space.ts";
 import { isOfDatabase } from "../tasks/run-end.ts";
 import type { TaskEnd, TaskQueue, TaskRow } from "../tasks/task-kinds.ts";
 import { chooseDevice } from "./device-choice.ts";
@@ -29,9 +30,9 @@ export async function taskEnded(
   task: TaskRow,
   end: TaskEnd,
 ): Promise<void> {
+  await noteSpace(dependencies, transaction, task, end);
   if (task.kind === "replicate") return replicationEnded(dependencies, transaction, task, end);
   if (end.state !== "succeeded") return;
-  await noteSpace(dependencies, transaction, task, end.result);
   if (task.kind === "backup") {
     await recordCopy(dependencies, transaction, task, taskResults.backup.parse(end.result));
     await eachOf([
@@ -47,20 +48,18 @@ export async function taskEnded(
   }
 }
 
-/** What is left in the storage, as whoever has just worked with it has seen. */
 async function noteSpace(
   { clock }: EndDependencies,
   transaction: Transaction,
   task: TaskRow,
-  result: unknown,
+  end: TaskEnd,
 ): Promise<void> {
-  if (task.storage_id === null || (task.kind !== "backup" && task.kind !== "storage.test")) return;
-  const { freeBytes } = taskResults[task.kind].parse(result);
-  if (freeBytes === undefined) return;
+  const seen = await seenSpace(transaction, task, end);
+  if (seen === undefined) return;
   await transaction
     .updateTable("storages")
-    .set({ free_bytes: freeBytes, free_at: clock.now() })
-    .where("id", "=", task.storage_id)
+    .set({ free_bytes: seen.freeBytes, free_at: clock.now() })
+    .where("id", "=", seen.storageId)
     .execute();
 }
 

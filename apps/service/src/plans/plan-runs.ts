@@ -7,7 +7,7 @@ import { AppError, type Clock } from "@holdfast/kernel";
 import { type Schedule, windowAt } from "@holdfast/scheduling";
 import type { AuditActor, AuditLog } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
-import { isDatabaseAbsent } from "../database/failures.ts";
+import { isDatabaseAbsent, isDatabaseOverloaded } from "../database/failures.ts";
 import { recordMissedRun } from "../notifications/missed-run.ts";
 import type { TaskQueue } from "../tasks/task-kinds.ts";
 import { devicesOf, findPlan, type PlanRow, scheduleOf } from "./plan-rows.ts";
@@ -100,8 +100,15 @@ async function startTogether(
 ): Promise<number> {
   const start = async (some: readonly DueEntry[]): Promise<number> => {
     const started = await database.transaction(async (transaction) => {
+      const plans = await plansById(
+        transaction,
+        some.map(({ planId }) => planId),
+      );
       const done: DueEntry[] = [];
-      for (const entry of some) if (await startDue(transaction, queue, entry)) done.push(entry);
+      for (const entry of some) {
+        const plan = plans.get(entry.planId);
+        if (plan !== undefined && (await startDue(transaction, queue, plan, entry))) done.push(entry);
+      }
       return done;
     });
     for (const { startAt } of started) scheduled?.(clock.now() - (startAt ?? clock.now()));
@@ -110,7 +117,7 @@ async function startTogether(
   try {
     return await start(entries);
   } catch (failure) {
-    if (isDatabaseAbsent(failure)) throw failure;
+    if (isDatabaseAbsent(failure) || isDatabaseOverloaded(failure)) throw failure;
     let count = 0;
     for (const entry of entries) {
       try {
@@ -137,9 +144,22 @@ interface DueEntry {
   readonly availableSince: number;
 }
 
-async function startDue(transaction: Transaction, queue: TaskQueue, entry: DueEntry): Promise<boolean> {
+async function plansById(transaction: Transaction, ids: readonly string[]): Promise<Map<string, PlanRow>> {
+  const rows = await transaction
+    .selectFrom("plans")
+    .selectAll()
+    .where("id", "in", [...new Set(ids)])
+    .execute();
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+async function startDue(
+  transaction: Transaction,
+  queue: TaskQueue,
+  plan: PlanRow,
+  entry: DueEntry,
+): Promise<boolean> {
   const { planId, device, now, availableSince } = entry;
-  const plan = await findPlan(transaction, planId);
   const times = { planId, schedule: scheduleOf(plan), now, availableSince };
   const run = nextPlanned(times, device, entry.lastFired);
   if (run === undefined || run.startAt > now) {

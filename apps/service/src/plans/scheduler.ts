@@ -53,9 +53,10 @@ export function startScheduler(
   const lookAtPlans = async (): Promise<void> => {
     while (!isStopped()) {
       let ms = LOOK_MS;
+      const lookedAt = dependencies.clock.now();
       try {
         await runDuePlans(dependencies, since);
-        ms = await untilNextStart(dependencies);
+        ms = await untilNextStart(dependencies, lookedAt);
       } catch (error) {
         onError(error);
       }
@@ -72,19 +73,19 @@ export function startScheduler(
 }
 
 /**
- * To the moment at which something is due, if that is before the next look. Processes that share a database do not look at the same
+ * To the moment at which something is due that was not at the last look, if that is before the next one. Processes that share a database do not look at the same
  * moment: they would be in each other's way.
  */
-async function untilNextStart({
-  database,
-  clock,
-}: Pick<RunDependencies, "database" | "clock">): Promise<number> {
+async function untilNextStart(
+  { database, clock }: Pick<RunDependencies, "database" | "clock">,
+  lookedAt: number,
+): Promise<number> {
   if (database.kind !== "sqlite") return LOOK_MS;
   const now = clock.now();
   const next = await database.db
     .selectFrom("plan_devices")
     .select("next_start_at as at")
-    .where("next_start_at", ">", now)
+    .where("next_start_at", ">", lookedAt)
     .where("next_start_at", "<", now + LOOK_MS)
     .orderBy("next_start_at")
     .limit(1)

@@ -5,16 +5,13 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
 import type { RepositoryRemoval } from "@holdfast/protocol";
 import { taskResults } from "@holdfast/protocol";
 import { type AuditLog, userActor } from "../audit/audit.ts";
 import type { Database, Db } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
+import { checkConfirmation, checkObstacles, dropRepository, usesOf } from "./drop-repository.ts";
 import { findRepository, refOf, type RepositoryRow } from "./repositories.ts";
-
-/** As much of the id as a person has to type; its folder is called after it. */
-const CONFIRMATION_CHARACTERS = 8;
 
 /** What stands against it, each as a sentence, and what would stay in the storage. */
 export async function removalOf(db: Db, id: string): Promise<RepositoryRemoval> {
@@ -35,30 +32,10 @@ export async function removeRepository(
 ): Promise<RepositoryRemoval> {
   return database.transaction(async (transaction) => {
     const row = await findRepository(transaction, id);
-    if (confirmation.toLowerCase() !== id.slice(0, CONFIRMATION_CHARACTERS)) {
-      throw new AppError(
-        "ERR_CONFIRMATION",
-        "The repository was not removed: the confirmation does not name it.",
-        {
-          subject: id,
-          remedy: `Type the first ${String(CONFIRMATION_CHARACTERS)} characters of its id, which its folder has in its name.`,
-        },
-      );
-    }
+    checkConfirmation(id, confirmation);
     const removal = await removalOf(transaction, id);
-    if (removal.obstacles.length > 0) {
-      throw new AppError("ERR_IN_USE", `The repository cannot be removed. ${removal.obstacles.join(" ")}`, {
-        subject: id,
-        remedy: "Put that right first.",
-      });
-    }
-    await transaction.deleteFrom("copies").where("repository_id", "=", id).execute();
-    await transaction.deleteFrom("repositories").where("id", "=", id).execute();
-    await transaction
-      .deleteFrom("vault_values")
-      .where("object_kind", "=", "repository")
-      .where("object_id", "=", id)
-      .execute();
+    checkObstacles(id, removal.obstacles);
+    await dropRepository(transaction, id);
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "repository.remove",
@@ -70,22 +47,7 @@ export async function removeRepository(
 }
 
 async function obstaclesOf(db: Db, { id }: RepositoryRow): Promise<string[]> {
-  const obstacles: string[] = [];
-  const plans = await db.selectFrom("plans").select("name").where("repository_id", "=", id).execute();
-  for (const { name } of plans) obstacles.push(`The plan ${name} writes to it.`);
-  const replications = await db
-    .selectFrom("replications")
-    .select("name")
-    .where((eb) => eb.or([eb("source_id", "=", id), eb("target_id", "=", id)]))
-    .execute();
-  for (const { name } of replications) obstacles.push(`The replication ${name} uses it.`);
-  const tasks = await db
-    .selectFrom("tasks")
-    .select("id")
-    .where("repository_id", "=", id)
-    .where("state", "in", ["queued", "running"])
-    .execute();
-  if (tasks.length > 0) obstacles.push(`${String(tasks.length)} tasks work on it.`);
+  const obstacles = await usesOf(db, id);
   const copies = await db
     .selectFrom("copies")
     .select("id")

@@ -42,7 +42,7 @@ export async function createUnlockFile(place: UnlockFilePlace, randomness: Rando
   try {
     await makeFolder(dirname(resolve(place.path)), 0o700);
   } catch (error) {
-    throw refused(place, `cannot be made (${codeOf(error)})`, "Choose another place with --unlock-file.");
+    throw notMade(place, error);
   }
   await checkPlace(place);
   using key = new SecretBytes(randomness(secretBuffer(KEY_BYTES)));
@@ -53,10 +53,7 @@ export async function createUnlockFile(place: UnlockFilePlace, randomness: Rando
     await writeDraft(draft, text.bytes);
     await link(draft, place.path);
   } catch (error) {
-    const code = codeOf(error);
-    if (code !== "EEXIST") {
-      throw refused(place, `cannot be made (${code})`, "Choose another place with --unlock-file.");
-    }
+    if (codeOf(error) !== "EEXIST") throw notMade(place, error);
   } finally {
     await rm(draft, { force: true });
   }
@@ -222,9 +219,19 @@ function malformed(place: UnlockFilePlace): AppError {
   return refused(place, "is no unlock file, or was changed", "Put it back from where you keep a copy of it.");
 }
 
-function refused(place: UnlockFilePlace, reason: string, remedy: string): AppError {
+function notMade(place: UnlockFilePlace, cause: unknown): AppError {
+  return refused(
+    place,
+    `cannot be made (${codeOf(cause)})`,
+    "Choose another place with --unlock-file.",
+    cause,
+  );
+}
+
+function refused(place: UnlockFilePlace, reason: string, remedy: string, cause?: unknown): AppError {
   return new AppError("ERR_UNLOCK_FILE", `The unlock file ${place.path} ${reason}.`, {
     subject: place.path,
     remedy,
+    cause,
   });
 }

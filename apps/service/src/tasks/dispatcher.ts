@@ -18,7 +18,7 @@ import { createWatch } from "../channel/watch.ts";
 import type { Database } from "../database/database.ts";
 import { asStart } from "../database/query-lines.ts";
 import { createWakeUp, type WakeUp } from "./wake-up.ts";
-import { devicesWithTasks, giveOutTo, type GiveOutDependencies } from "./give-out.ts";
+import { giveOutTo, type GiveOutDependencies } from "./give-out.ts";
 import { giveLease, renewLeases } from "./leases.ts";
 import { endLostRuns } from "./lost-runs.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
@@ -27,6 +27,7 @@ import { cancelledRuns, reconcile } from "./reconcile.ts";
 import { type EventMessage, storeEvents } from "./run-events.ts";
 import { createStarts } from "./starts.ts";
 import type { TaskKinds } from "./task-kinds.ts";
+import { devicesWithTasks } from "./waiting-tasks.ts";
 
 export interface DispatcherDependencies {
   readonly database: Database;

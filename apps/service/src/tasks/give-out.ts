@@ -12,21 +12,13 @@ import {
   type Randomness,
   toErrorRecord,
 } from "@holdfast/kernel";
-import {
-  agentTask,
-  type AgentTask,
-  DOWNLOAD_KINDS,
-  FRAME_BYTES_MAX,
-  SHORT_KINDS,
-  TASK_LANES,
-  type TaskKind,
-  type TaskLane,
-} from "@holdfast/protocol";
+import { agentTask, type AgentTask, FRAME_BYTES_MAX, TASK_LANES } from "@holdfast/protocol";
 import { type RawBuilder, sql } from "kysely";
 import type { Database, Transaction } from "../database/database.ts";
-import { type DeviceRow, findDevice, methodsOf } from "../devices/device-rows.ts";
-import { ACTIVE_RUN_STATES, type EndDependencies, endTask, isOfDatabase } from "./run-end.ts";
+import { type DeviceRow, methodsOf } from "../devices/device-rows.ts";
+import { type EndDependencies, endTask, isOfDatabase } from "./run-end.ts";
 import type { TaskKinds, TaskRow } from "./task-kinds.ts";
+import { tasksOfLane, type WaitingDevice, waitingFor } from "./waiting-tasks.ts";
 
 export interface GiveOutDependencies extends EndDependencies {
   readonly database: Database;
@@ -54,45 +46,6 @@ interface ChosenTask {
   readonly described: AgentTask;
 }
 
-/** Of the kinds that have a lane of their own; the others share the first one. */
-const KINDS_OF_LANES: Readonly<Record<Exclude<TaskLane, "long">, readonly TaskKind[]>> = {
-  short: SHORT_KINDS,
-  download: DOWNLOAD_KINDS,
-};
-
-type KindCondition = readonly [operator: "in" | "not in", kinds: readonly TaskKind[]];
-
-function kindsOf(lane: TaskLane): KindCondition {
-  return lane === "long" ? ["not in", Object.values(KINDS_OF_LANES).flat()] : ["in", KINDS_OF_LANES[lane]];
-}
-
-/** What newer versions have left is long, as it is in the queries. */
-function laneOfKind(kind: string): TaskLane {
-  const lane = TASK_LANES.find(
-    ({ name }) => name !== "long" && KINDS_OF_LANES[name].some((known) => known === kind),
-  );
-  return lane?.name ?? "long";
-}
-
-/** So many tasks are looked at before it is asked for those of each lane. */
-const TOGETHER = 20;
-
-/** Those of these devices for which tasks wait. */
-export async function devicesWithTasks(
-  { database, clock }: GiveOutDependencies,
-  connected: ReadonlySet<string>,
-): Promise<string[]> {
-  if (connected.size === 0) return [];
-  const waiting = await database.db
-    .selectFrom("tasks")
-    .select("device_id")
-    .distinct()
-    .where("state", "=", "queued")
-    .where("not_before", "<=", clock.now())
-    .execute();
-  return waiting.map(({ device_id: id }) => id).filter((id) => connected.has(id));
-}
-
 /**
  * Gives devices as many tasks as they may have at a time, in one transaction: its end is what takes the time.
  *
@@ -102,11 +55,12 @@ export async function giveOutTo(
   dependencies: GiveOutDependencies,
   deviceIds: readonly string[],
 ): Promise<GivenRun[]> {
+  const waiting = await waitingFor(dependencies, deviceIds);
   const chosen = await Promise.all(
-    deviceIds.map(async (id) => {
+    waiting.map(async (one) => {
       // What fails for one device is not in the way of the others.
       try {
-        return await chooseFor(dependencies, id);
+        return await chooseFor(dependencies, one);
       } catch (error) {
         dependencies.failed(error);
         return [];
@@ -117,64 +71,29 @@ export async function giveOutTo(
 }
 
 /** What a device may have now. */
-async function chooseFor(dependencies: GiveOutDependencies, deviceId: string): Promise<ChosenTask[]> {
-  const first = await nextTasks(dependencies, deviceId, undefined, TOGETHER);
-  if (first.length === 0) return [];
-  const active = await lanesOfRuns(dependencies, deviceId);
+async function chooseFor(dependencies: GiveOutDependencies, waiting: WaitingDevice): Promise<ChosenTask[]> {
   const chosen: ChosenTask[] = [];
   for (const { name, runsMax } of TASK_LANES) {
-    const free = runsMax - active.filter((lane) => lane === name).length;
+    const free = runsMax - waiting.active.filter((lane) => lane === name).length;
     if (free <= 0) continue;
-    // Those of one lane may be so many that they hide the others.
-    const tasks =
-      first.length < TOGETHER
-        ? first.filter(({ kind }) => laneOfKind(kind) === name).slice(0, free)
-        : await nextTasks(dependencies, deviceId, name, free);
-    for (const task of tasks) {
-      const one = await choose(dependencies, task);
+    for (const task of await tasksOfLane(dependencies, waiting, name, free)) {
+      const one = await choose(dependencies, task, waiting.device);
       if (one !== undefined) chosen.push(one);
     }
   }
   return chosen;
 }
 
-/** The lane of each run that the device carries out. */
-async function lanesOfRuns({ database }: GiveOutDependencies, deviceId: string): Promise<TaskLane[]> {
-  const rows = await database.db
-    .selectFrom("runs")
-    .innerJoin("tasks", "tasks.id", "runs.task_id")
-    .select("tasks.kind")
-    .where("runs.device_id", "=", deviceId)
-    .where("runs.state", "in", ACTIVE_RUN_STATES)
-    .execute();
-  return rows.map(({ kind }) => laneOfKind(kind));
-}
-
-/** @param lane only its tasks. */
-async function nextTasks(
-  { database, clock }: GiveOutDependencies,
-  deviceId: string,
-  lane: TaskLane | undefined,
-  limit: number,
-): Promise<TaskRow[]> {
-  const tasks = database.db
-    .selectFrom("tasks")
-    .selectAll()
-    .where("state", "=", "queued")
-    .where("device_id", "=", deviceId)
-    .where("not_before", "<=", clock.now())
-    .where((eb) => eb.or([eb("start_before", "is", null), eb("start_before", ">", clock.now())]))
-    .orderBy("not_before")
-    .orderBy("id")
-    .limit(limit);
-  return (lane === undefined ? tasks : tasks.where("kind", ...kindsOf(lane))).execute();
-}
-
 /** @returns undefined when the task could not be given out: it has failed. */
-async function choose(dependencies: GiveOutDependencies, task: TaskRow): Promise<ChosenTask | undefined> {
+async function choose(
+  dependencies: GiveOutDependencies,
+  task: TaskRow,
+  device: DeviceRow,
+): Promise<ChosenTask | undefined> {
   const { database, clock, randomness } = dependencies;
   try {
-    return { run: newId("run", clock, randomness), task, described: await describeFor(dependencies, task) };
+    const described = await describeFor(dependencies, task, device);
+    return { run: newId("run", clock, randomness), task, described };
   } catch (error) {
     if (isOfDatabase(error)) throw error;
     await database.transaction((transaction) =>
@@ -192,9 +111,10 @@ async function choose(dependencies: GiveOutDependencies, task: TaskRow): Promise
 export async function describeFor(
   { database, kinds }: Pick<GiveOutDependencies, "database" | "kinds">,
   task: TaskRow,
+  device: DeviceRow,
 ): Promise<AgentTask> {
   const described = agentTask.parse(await kinds.describe(database.db, task));
-  checkMethod(described, await findDevice(database.db, task.device_id));
+  checkMethod(described, device);
   if (Buffer.byteLength(JSON.stringify(described)) > FRAME_BYTES_MAX - 1024) {
     throw new AppError("ERR_USAGE", "The task is too large to be sent to its device.", {
       subject: task.id,

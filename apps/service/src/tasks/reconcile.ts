@@ -6,6 +6,7 @@
 import type { AgentMessage, ServiceMessage } from "@holdfast/protocol";
 import { toErrorRecord } from "@holdfast/kernel";
 import type { Database, Db } from "../database/database.ts";
+import { findDevice } from "../devices/device-rows.ts";
 import { describeFor, type GiveOutDependencies } from "./give-out.ts";
 import { lostError } from "./lost-runs.ts";
 import { ACTIVE_RUN_STATES, endRun, isOfDatabase, type RunRow } from "./run-end.ts";
@@ -70,7 +71,8 @@ async function startAgain(dependencies: GiveOutDependencies, run: RunRow): Promi
       .selectAll()
       .where("id", "=", run.task_id)
       .executeTakeFirstOrThrow();
-    return { type: "start", run: run.id, task: await describeFor(dependencies, task) };
+    const device = await findDevice(database.db, task.device_id);
+    return { type: "start", run: run.id, task: await describeFor(dependencies, task, device) };
   } catch (error) {
     if (isOfDatabase(error)) throw error;
     await database.transaction((transaction) =>

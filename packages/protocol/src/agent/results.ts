@@ -69,12 +69,14 @@ export const difference = z.object({
   after: side.optional(),
 });
 
+/** Left in the storage that was written to, where it tells. */
+const freeBytes = count.optional();
+
 export const taskResults = {
-  "storage.test": z.object({ milliseconds: z.number(), freeBytes: count.optional() }),
+  "storage.test": z.object({ milliseconds: z.number(), freeBytes }),
   backup: z.object({
     copy: catalogueCopy,
-    /** Left in the storage, where it tells. */
-    freeBytes: count.optional(),
+    freeBytes,
     filesNew: count,
     filesChanged: count,
     filesUnchanged: count,
@@ -104,8 +106,9 @@ export const taskResults = {
     damagedCount: count,
   }),
   forget: z.object({ copies: z.array(copyId).max(10_000) }),
-  clean: z.object({ bytesFreed: count, seconds }),
+  clean: z.object({ bytesFreed: count, seconds, freeBytes }),
   replicate: z.object({
+    freeBytes,
     copies: count,
     bytesStored: count,
     seconds,

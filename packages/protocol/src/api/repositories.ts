@@ -71,3 +71,22 @@ export const repositoryRemovalRequest = z.object({
   /** The first 8 characters of the id, typed by the person. */
   confirmation: z.string().max(64),
 });
+
+/** Of one whose storage is gone for good. */
+export const repositoryWriteOff = z.object({
+  /** What stands against it, each as a sentence. */
+  obstacles: z.array(z.string()),
+  /** That the catalogue has of it. */
+  copies: z.number(),
+  newestCopyAt: z.number().nullable(),
+  consequence: z.string(),
+});
+export type RepositoryWriteOff = z.infer<typeof repositoryWriteOff>;
+
+export const repositoryWriteOffRequest = z.object({
+  /** The first 8 characters of the id, typed by the person. */
+  confirmation: z.string().max(64),
+  /** How many copies the service is to know nothing of any more. */
+  copies: z.number().int().nonnegative(),
+});
+export type RepositoryWriteOffRequest = z.infer<typeof repositoryWriteOffRequest>;
