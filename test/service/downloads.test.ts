@@ -143,6 +143,21 @@ suite("downloads", () => {
     execFileSync("tar", ["-xf", tar, "-C", bench.path("unpacked")]);
     execFileSync("diff", ["-r", "--no-dereference", folder, bench.path("unpacked", "odd")]);
 
+    const bytesOfPath = (path: string): string => Buffer.from(path.slice(1)).toString("base64url");
+    const several = {
+      path: `${source}/page.html`,
+      also: [`${folder}/100%.txt`, `${folder}/link`, `${source}/page.html`].map(bytesOfPath).join(","),
+    };
+    const selected = await api.open(downloadPath(copy, { ...several, archive: "tar" }));
+    assert.equal(selected.headers["accept-ranges"], undefined);
+    await pipeline(selected, createZstdDecompress(), createWriteStream(tar));
+    const listed = execFileSync("tar", ["-tf", tar], { encoding: "utf8" });
+    assert.deepEqual(listed.split("\n"), ["odd/100%.txt", "odd/link", "page.html", ""]);
+    const missing = { ...several, also: bytesOfPath(`${source}/nothing`) };
+    const incomplete = await api.open(downloadPath(copy, missing));
+    assert.equal(incomplete.statusCode, 404);
+    incomplete.resume();
+
     for (const [path, status, code] of [
       [`${source}/nothing`, 404, "ERR_PATH_NOT_FOUND"],
       [`${folder}/link`, 422, "ERR_UNSUPPORTED"],

@@ -1,4 +1,4 @@
-/** `download`: hands a file, or a folder as an archive, to the service, for a browser that waits for it. */
+/** `download`: hands a file, or folders and several places as an archive, to the service, for a browser that waits for it. */
 import { AppError } from "@holdfast/kernel";
 import type { TaskOf, TaskResult, UploadHead } from "@holdfast/protocol";
 import {
@@ -10,10 +10,11 @@ import {
   openCopyReader,
   resolveCopy,
   type TreeRoot,
-  walkSections,
+  walkUnder,
 } from "@holdfast/repository";
 import { archiveBytes, type ArchiveEntry, readContent } from "@holdfast/sources";
 import { bytesOfPlace, notInCopy } from "./copy-place.ts";
+import { nameInArchive, packedPlaces, type PackedPlaces } from "./packed-places.ts";
 import { openTaskRepository, type TaskContext, type TaskRunner } from "./task-context.ts";
 
 const SLASH = 0x2f;
@@ -26,21 +27,32 @@ export const download: TaskRunner<"download"> = async (task, context) => {
   const repository = await openTaskRepository(context, storage, task.repository);
   using reader = await openCopyReader(repository, { signal });
   const { table } = resolveCopy(await reader.listCopies(), task.copy);
-  const path = bytesOfPlace(task);
-  const entry = path.length === 0 ? undefined : await lookup(reader.readRecord, table.root, path);
-  if (entry === undefined && path.length > 0) throw notInCopy(path);
-  if (entry !== undefined && entry.kind !== "directory" && entry.kind !== "file")
-    throw notReadable(path, entry);
   const counts = { files: 0, bytes: 0, warnings: 0 };
+  const asked = [bytesOfPlace(task), ...(task.also ?? []).map((bytes) => Buffer.from(bytes, "base64url"))];
+  const entries = [];
+  for (const path of asked) entries.push(await entryAt(reader, table.root, path));
+  const [path = Buffer.alloc(0)] = asked;
+  const [entry] = entries;
+  const single = asked.length === 1 ? entry : undefined;
+  if (single !== undefined && single.kind !== "directory" && single.kind !== "file")
+    throw notReadable(path, single);
   const outgoing =
-    entry?.kind === "file"
-      ? fileOf(reader, entry, path, task, context)
-      : folderOf({ reader, root: table.root, path, task, context, counts });
+    single?.kind === "file"
+      ? fileOf(reader, single, path, task, context)
+      : archiveOf({ reader, root: table.root, packed: packedPlaces(asked), task, context, counts });
   // All that is sent was authenticated chunk by chunk before.
   await context.upload(task.uploadTo, outgoing.head, counting(outgoing.bytes, counts, context));
-  if (entry?.kind === "file") counts.files = 1;
+  if (single?.kind === "file") counts.files = 1;
   return { ...counts, seconds: (context.clock.monotonic() - begin) / 1000 };
 };
+
+/** Undefined for the whole copy, which has no entry. @throws AppError `ERR_PATH_NOT_FOUND`. */
+async function entryAt(reader: CopyReader, root: TreeRoot, path: Buffer): Promise<Entry | undefined> {
+  if (path.length === 0) return undefined;
+  const entry = await lookup(reader.readRecord, root, path);
+  if (entry === undefined) throw notInCopy(path);
+  return entry;
+}
 
 interface Outgoing {
   readonly head: UploadHead;
@@ -82,40 +94,42 @@ function fileOf(
   };
 }
 
-interface FolderWork {
+interface ArchiveWork {
   readonly reader: CopyReader;
   readonly root: TreeRoot;
-  readonly path: Buffer;
+  readonly packed: PackedPlaces;
   readonly task: TaskOf<"download">;
   readonly context: TaskContext;
   readonly counts: Counts;
 }
 
-function folderOf(work: FolderWork): Outgoing {
-  const { path, task, context, counts } = work;
-  const bytes = archiveBytes(task.archive, entriesBelow(work), {
+function archiveOf(work: ArchiveWork): Outgoing {
+  const { packed, task, context, counts } = work;
+  const bytes = archiveBytes(task.archive, entriesOf(work), {
     onLeftOut: (left, message) => {
       counts.warnings += 1;
       context.warn({ code: "ERR_UNSUPPORTED", path: left, message });
     },
   });
-  return { head: { form: task.archive, name: path.length === 0 ? "copy" : nameOf(path) }, bytes };
+  const [first = Buffer.alloc(0)] = packed.places;
+  const name = nameOf(packed.places.length === 1 ? first : packed.folder);
+  return { head: { form: task.archive, name: name === "" ? "copy" : name }, bytes };
 }
 
-/** Everything below the folder, its paths beginning with the folder's own name. */
-async function* entriesBelow({
+async function* entriesOf({
   reader,
   root,
-  path,
+  packed,
   context: { signal },
   counts,
-}: FolderWork): AsyncGenerator<ArchiveEntry, void, undefined> {
-  const above = path.lastIndexOf(SLASH) + 1;
-  for await (const { directory, entries } of walkSections(reader.readRecord, root, { under: path, signal })) {
-    for (const entry of entries) {
-      const full = joinPath(directory, entry.name);
-      counts.files += entry.kind === "file" ? 1 : 0;
-      yield { path: full.subarray(above), entry, content: () => contentOf(reader, entry, signal) };
+}: ArchiveWork): AsyncGenerator<ArchiveEntry, void, undefined> {
+  for (const place of packed.places) {
+    for await (const { directory, entries } of walkUnder(reader.readRecord, root, place, signal)) {
+      for (const entry of entries) {
+        counts.files += entry.kind === "file" ? 1 : 0;
+        const path = nameInArchive(joinPath(directory, entry.name), packed);
+        yield { path, entry, content: () => contentOf(reader, entry, signal) };
+      }
     }
   }
 }

@@ -71,6 +71,12 @@ async function newDownload(
 ): Promise<NewDownload> {
   const { database, queue, audit } = dependencies;
   const { path, pathBytes, archive, device } = query;
+  const also = query.also?.split(",");
+  const places = {
+    path,
+    ...(pathBytes === undefined ? {} : { pathBytes }),
+    ...(also === undefined ? {} : { also }),
+  };
   const copy = await findCopy(database.db, copyId, query.repository);
   if (device !== undefined) await checkDevice(database.db, device);
   const deviceId =
@@ -78,9 +84,8 @@ async function newDownload(
   const uploadTo = await addressToName(dependencies);
   const input = {
     copy: copyId,
-    path,
+    ...places,
     archive,
-    ...(pathBytes === undefined ? {} : { pathBytes }),
     ...(range === undefined ? {} : { range }),
     ...(uploadTo === undefined ? {} : { uploadTo }),
   };
@@ -96,7 +101,7 @@ async function newDownload(
       actor: userActor(actor),
       action: "copy.download",
       subject: { kind: "copy", id: copyId },
-      details: { task: created, device: deviceId, path, ...(pathBytes === undefined ? {} : { pathBytes }) },
+      details: { task: created, device: deviceId, ...places },
     });
     return created;
   });

@@ -12,7 +12,8 @@ export function downloadRoutes(dependencies: DownloadDependencies): AnyRoute[] {
       method: "GET",
       path: "/copies/:id/download",
       operation: "downloadCopy",
-      summary: "A file of the copy, or a folder as an archive; `Range` is taken for files",
+      summary:
+        "A file of the copy, or folders and several places as an archive; `Range` is taken for single files",
       tag: "copies",
       right: "copies.restore",
       params: z.object({ id: copyId }),

@@ -181,6 +181,8 @@ export const compareTask = z.object({
   limit: z.int().min(1).max(1000),
 });
 
+/** As many as fit an address, with long paths. */
+export const DOWNLOAD_PLACES_MAX = 100;
 export const ARCHIVE_FORMS = ["zip", "tar"] as const;
 
 /** The agent sends the bytes to the service by an upload (docs/protocol.md, section 7). */
@@ -190,7 +192,9 @@ export const downloadTask = z.object({
   repository: repositoryRef,
   copy: copyId,
   ...copyPlace,
-  /** What a folder becomes. */
+  /** More places, which go into one archive with the first. */
+  also: z.array(pathBytes).max(DOWNLOAD_PLACES_MAX).optional(),
+  /** What a folder becomes, and several places. */
   archive: z.enum(ARCHIVE_FORMS),
   /** Of a file: the first byte, and the one behind the last. */
   range: z.object({ from: count, to: count.optional() }).optional(),

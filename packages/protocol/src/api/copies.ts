@@ -120,7 +120,13 @@ export const downloadQuery = z.object({
   /** Of a file or folder; the empty one is the whole copy. */
   path: z.string().max(4096).default(""),
   pathBytes: pathBytes.optional(),
-  /** What a folder becomes: `zip`, or `tar` compressed with Zstandard. */
+  /** More places, up to 100: the bytes of their paths in base64url, with commas between. All of them come in one archive. */
+  also: z
+    .string()
+    .max(8192)
+    .regex(/^[A-Za-z0-9_-]+(?:,[A-Za-z0-9_-]+){0,99}$/u, "is no list of paths in base64url")
+    .optional(),
+  /** What a folder becomes, and several places: `zip`, or `tar` compressed with Zstandard. */
   archive: z.enum(ARCHIVE_FORMS).default("zip"),
   /** Reads it; default: a worker, or the device that made the copy. */
   device: deviceId.optional(),
