@@ -1,5 +1,6 @@
 /**
- * Makes a clone ready to run: installs the dependencies, builds the WebAssembly modules and leaves a stamp.
+ * Makes a clone ready to run: installs the dependencies, builds the WebAssembly modules and the bundle of the program, and leaves a
+ * stamp.
  *
  *   node tools/setup.mjs                         whatever is missing; called by `./holdfast`
  *   node tools/setup.mjs --dev --run FILE ARG... the same with the development tools, then FILE in the right Node.js
@@ -186,6 +187,12 @@ async function build() {
   );
 }
 
+/** Only for speed: where it fails, it has said so, and the program runs from its sources. */
+async function bundle() {
+  const { output } = await runQuietly(projectNode(), [join(ROOT, "tools", "build-program.ts")]);
+  process.stderr.write(output);
+}
+
 function writeStamp() {
   const temporary = `${STAMP}.${process.pid}`;
   writeFileSync(temporary, `${lockFileHash()}\n`);
@@ -200,6 +207,7 @@ async function makeReady(dev) {
     if (!isInstalled(dev)) await install(dev);
     else if (isBuilt()) return;
     await build();
+    await bundle();
     writeStamp();
   } finally {
     release();
@@ -314,6 +322,7 @@ function runScript(args) {
 async function main(args) {
   if (args[0] === "--built-by-npm") {
     await build();
+    await bundle();
     writeStamp();
     return 0;
   }

@@ -31,16 +31,16 @@ export async function startServiceProcess(
   { data, unlockFile, database, log }: Places,
   extra: readonly string[] = [],
 ): Promise<ServiceProcess> {
-  const main = join(repositoryRoot, "apps/command/src/main.ts");
+  // Options of Node.js are for a look inside, at the sources; else it is what users start.
+  const [program, ...start]: readonly [string, ...string[]] =
+    extra.length === 0
+      ? [join(repositoryRoot, "holdfast")]
+      : [process.execPath, ...extra, join(repositoryRoot, "apps/command/src/main.ts")];
   const given = ["serve", "--json", "--no-worker", "--listen", "127.0.0.1:0", "--data", data];
   const logFile = openSync(log, "a", 0o600);
-  const child = spawn(
-    process.execPath,
-    [...extra, main, ...given, "--unlock-file", unlockFile, "--database", database],
-    {
-      stdio: ["ignore", "pipe", logFile],
-    },
-  );
+  const child = spawn(program, [...start, ...given, "--unlock-file", unlockFile, "--database", database], {
+    stdio: ["ignore", "pipe", logFile],
+  });
   closeSync(logFile);
   const { url, setupLink } = await listening(child, log);
   const stat = (): string[] =>

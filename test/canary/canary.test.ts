@@ -15,7 +15,7 @@ import { listCopies, openRepository } from "../reader/repository.ts";
 import { writeSampleTree } from "../sample-tree.ts";
 import { SecretSearch } from "./search-secrets.ts";
 
-const MAIN = join(import.meta.dirname, "../../apps/command/src/main.ts");
+const LAUNCHER = join(import.meta.dirname, "../../holdfast");
 
 class Bench {
   readonly folder: string;
@@ -42,12 +42,11 @@ class Bench {
 
   /** Runs the command; the exit code is one of `exits`. */
   run(exits: readonly number[], args: readonly string[], env: Readonly<Record<string, string>> = {}): string {
-    const done = spawnSync(process.execPath, [MAIN, ...args], {
+    const done = spawnSync(LAUNCHER, args, {
       cwd: this.folder,
       input: "",
       env: {
         PATH: process.env["PATH"],
-        NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
         NODE_NO_WARNINGS: "1",
         HOME: this.folder,
         TMPDIR: this.path("tmp"),

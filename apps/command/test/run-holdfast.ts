@@ -13,7 +13,14 @@ import process from "node:process";
 import type { TestContext } from "node:test";
 import { formatRecoveryKey } from "@holdfast/crypto";
 
+/** Runs from its sources, with whatever options of Node.js. */
 export const MAIN = join(import.meta.dirname, "../src/main.ts");
+const isLaunched = process.platform !== "win32";
+/** What users start: there the bundle runs, made anew when a source has changed, and keeps beside it what was compiled of it. */
+const [PROGRAM, ...PROGRAM_ARGUMENTS]: readonly [string, ...string[]] = isLaunched
+  ? [join(import.meta.dirname, "../../../holdfast")]
+  : [process.execPath, MAIN];
+const COMPILED: Readonly<Record<string, string>> = isLaunched ? { NODE_COMPILE_CACHE: "" } : {};
 export const PASSPHRASE = "correct horse battery staple";
 
 export interface Outcome {
@@ -60,9 +67,9 @@ export function newBench(context: TestContext, key: "kit" | "passphrase" = "kit"
   const text = key === "kit" ? formatRecoveryKey(randomBytes(32)) : `${PASSPHRASE}\n`;
   writeFileSync(keyFile, text, { mode: 0o600 });
   const start = (argumentsGiven: readonly string[], options: RunOptions = {}): ChildProcess => {
-    const child = spawn(process.execPath, [MAIN, ...argumentsGiven], {
+    const child = spawn(PROGRAM, [...PROGRAM_ARGUMENTS, ...argumentsGiven], {
       cwd: options.cwd ?? folder,
-      env: environment(folder, { HOLDFAST_KEY_FILE: keyFile, ...options.env }),
+      env: environment(folder, { ...COMPILED, HOLDFAST_KEY_FILE: keyFile, ...options.env }),
       stdio: ["ignore", "pipe", "pipe"],
     });
     started.push(child);
