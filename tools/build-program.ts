@@ -82,7 +82,8 @@ async function bundle(): Promise<readonly OutputFile[]> {
   const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: entries.map((path) => ({ in: path, out: entryName(path) })),
-    outdir: BUILDS,
+    // As deep as the folder that it becomes, for the places in source maps.
+    outdir: join(BUILDS, "id"),
     bundle: true,
     splitting: true,
     format: "esm",

@@ -106,6 +106,14 @@ suite("The bundle of the program", { skip }, () => {
     for (const place of places) assert(existsSync(join(folder, place)), place);
   });
 
+  test("tells lines of the sources when it is asked to", async (context) => {
+    const clone = makeSmallClone(context);
+    clone.edit(VERSION, "return isManifest", "throw new Error('lost');\n  return isManifest");
+    const { stderr } = await clone.run(["--version"], { NODE_OPTIONS: "--enable-source-maps" });
+    const line = readFileSync(clone.path(VERSION), "utf8").split("throw new")[0]?.split("\n").length;
+    assert(stderr.includes(`at version (${clone.path(VERSION)}:${String(line)}:`), stderr);
+  });
+
   test("is made by many at once without harm", async (context) => {
     const clone = makeSmallClone(context);
     sayWhatRuns(clone);
@@ -132,9 +140,9 @@ suite("The bundle of the program", { skip }, () => {
     chmodSync(clone.builds, 0o555);
     const user = process.getuid?.() === 0 ? NOBODY : undefined;
     await sleep(1000);
-    const bundled = await clone.run(["--version"], user);
+    const bundled = await clone.run(["--version"], {}, user);
     clone.edit(VERSION, "first", "second");
-    const fromSources = await clone.run(["--version"], user);
+    const fromSources = await clone.run(["--version"], {}, user);
     chmodSync(clone.builds, 0o755);
     assert.equal(bundled.stderr + fromSources.stderr, "");
     assert.equal(fromSources.stdout, `holdfast second ${clone.path(MAIN)}\n`);

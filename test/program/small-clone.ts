@@ -8,14 +8,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import {
   chmodSync,
   cpSync,
+  existsSync,
   globSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
+  writeFileSync,
 } from "node:fs";
-import { existsSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -40,6 +42,8 @@ export interface Start {
   readonly stderr: string;
 }
 
+type Environment = Readonly<Record<string, string>>;
+
 export interface SmallClone {
   readonly path: (...names: string[]) => string;
   readonly builds: string;
@@ -49,8 +53,8 @@ export interface SmallClone {
   readonly buildNames: () => readonly string[];
   /** Changes a source where `from` stands in it. */
   readonly edit: (source: string, from: string, to: string) => void;
-  readonly start: (argumentsGiven: readonly string[], user?: number) => ChildProcess;
-  readonly run: (argumentsGiven: readonly string[], user?: number) => Promise<Start>;
+  readonly start: (argumentsGiven: readonly string[], env?: Environment, user?: number) => ChildProcess;
+  readonly run: (argumentsGiven: readonly string[], env?: Environment, user?: number) => Promise<Start>;
 }
 
 export function makeSmallClone(context: TestContext): SmallClone {
@@ -61,11 +65,11 @@ export function makeSmallClone(context: TestContext): SmallClone {
   copySources(folder);
   linkPackages(folder);
   const builds = path("apps/command/build");
-  const start = (argumentsGiven: readonly string[], user?: number): ChildProcess =>
+  const start: SmallClone["start"] = (argumentsGiven, env = {}, user) =>
     spawn(path("holdfast"), argumentsGiven, {
       cwd: "/",
       // Nothing is kept of what is compiled: the folder would not be the same for every user.
-      env: { PATH: process.env["PATH"] ?? "", HOME: folder, NODE_DISABLE_COMPILE_CACHE: "1" },
+      env: { PATH: process.env["PATH"] ?? "", HOME: folder, NODE_DISABLE_COMPILE_CACHE: "1", ...env },
       stdio: ["pipe", "pipe", "pipe"],
       ...(user === undefined ? {} : { uid: user, gid: user }),
     });
@@ -80,8 +84,8 @@ export function makeSmallClone(context: TestContext): SmallClone {
       writeFileSync(path(source), text.replace(from, to));
     },
     start,
-    run: (argumentsGiven, user) => {
-      const child = start(argumentsGiven, user);
+    run: (argumentsGiven, env, user) => {
+      const child = start(argumentsGiven, env, user);
       child.stdin?.end();
       return ended(child);
     },
