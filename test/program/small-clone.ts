@@ -59,20 +59,27 @@ export interface SmallClone {
 
 export function makeSmallClone(context: TestContext): SmallClone {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-clone-"));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const started: ChildProcess[] = [];
+  context.after(() => {
+    for (const child of started) child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  });
   chmodSync(folder, 0o755);
   const path = (...names: string[]): string => join(folder, ...names);
   copySources(folder);
   linkPackages(folder);
   const builds = path("apps/command/build");
-  const start: SmallClone["start"] = (argumentsGiven, env = {}, user) =>
-    spawn(path("holdfast"), argumentsGiven, {
+  const start: SmallClone["start"] = (argumentsGiven, env = {}, user) => {
+    const child = spawn(path("holdfast"), argumentsGiven, {
       cwd: "/",
       // Nothing is kept of what is compiled: the folder would not be the same for every user.
       env: { PATH: process.env["PATH"] ?? "", HOME: folder, NODE_DISABLE_COMPILE_CACHE: "1", ...env },
       stdio: ["pipe", "pipe", "pipe"],
       ...(user === undefined ? {} : { uid: user, gid: user }),
     });
+    started.push(child);
+    return child;
+  };
   return {
     path,
     builds,
