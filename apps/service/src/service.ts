@@ -28,6 +28,7 @@ import { timeDatabase } from "./http/database-time.ts";
 import { createLog, describeError, type Log } from "./http/log.ts";
 import { closeServer } from "./http/close-server.ts";
 import { buildServer } from "./http/server.ts";
+import { serveSetupPage, SETUP_PATH } from "./http/setup-page.ts";
 import { createServiceMetrics, type ServiceMetrics } from "./http/service-metrics.ts";
 import { startHousekeeper } from "./housekeeping/housekeeper.ts";
 import { startNotifier } from "./notifications/notifier.ts";
@@ -124,7 +125,7 @@ async function start(options: ServiceOptions): Promise<RunningService> {
   log.info("listening", { url, database: database.kind, authority });
   return {
     url,
-    setupLink: token === undefined ? undefined : `${url}/setup#${token}`,
+    setupLink: token === undefined ? undefined : `${url}${SETUP_PATH}#${token}`,
     workerCode: () => createWorkerCode(parts.domains),
     adoptWorker: (id) => adoptWorker(parts.domains, id),
     stop: () => closing.disposeAsync(),
@@ -187,7 +188,10 @@ async function putTogether(
     {
       routes: routesOf(domains),
       version: options.version,
-      extend: (instance) => registerAgentRoutes(instance, domains),
+      extend: (instance) => {
+        serveSetupPage(instance);
+        registerAgentRoutes(instance, domains);
+      },
       serverFactory: (handler) => {
         const server = tls.createServer(handler);
         resolve(server);
