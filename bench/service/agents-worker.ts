@@ -31,6 +31,7 @@ const report: AgentsReport = {
   started: 0,
   ended: 0,
   lagsMs: [],
+  waitedMs: [],
   burstLagsMs: [],
   connectMs: 0,
 };
@@ -52,6 +53,8 @@ interface Agent {
   readonly requests: Map<number, string>;
   readonly tasks: Map<string, AgentTask>;
   nextRequest: number;
+  /** Of its last task. */
+  endedAt: number;
 }
 
 plan(work.planned);
@@ -82,7 +85,7 @@ async function connect(device: Device): Promise<void> {
   const { socket } = dial(work.port, { ...device, authority: work.authority });
   // Which looks at each frame with a schema, and keeps it.
   socket.removeAllListeners("message");
-  const agent: Agent = { device, socket, requests: new Map(), tasks: new Map(), nextRequest: 1 };
+  const agent: Agent = { device, socket, requests: new Map(), tasks: new Map(), nextRequest: 1, endedAt: 0 };
   socket.on("open", () =>
     send(agent, {
       type: "hello",
@@ -128,7 +131,7 @@ function hear(agent: Agent, message: ServiceMessage): void {
   if (message.type === "start") {
     if (agent.tasks.has(message.run)) return;
     report.started += 1;
-    noteLag(message.task);
+    noteLag(agent, message.task);
     agent.tasks.set(message.run, message.task);
     askForLease(agent, message.run);
   } else if (message.type === "answer") {
@@ -153,6 +156,7 @@ function finish(agent: Agent, run: string): void {
   const task = agent.tasks.get(run);
   if (task === undefined) return;
   agent.tasks.delete(run);
+  agent.endedAt = Date.now();
   report.ended += 1;
   send(agent, event(run, 1, { kind: "started" }));
   send(agent, event(run, 2, { kind: "log", level: "info", text: "20000 files looked at." }));
@@ -182,12 +186,16 @@ function resultOf(task: AgentTask) {
   return { copy, ...counts, bytesStored: 500, seconds: 1, warnings: 0 };
 }
 
-/** From the time at which the plan was to start to now, when its agent has the task. */
-function noteLag(task: AgentTask): void {
+/**
+ * From the time at which the plan was to start to now, when its agent has the task. An agent that was at work then could not have it: a
+ * device makes one backup at a time.
+ */
+function noteLag(agent: Agent, task: AgentTask): void {
   const found = task.plan === undefined ? undefined : planned.get(task.plan.id);
   if (task.plan === undefined || found === undefined) return;
   const now = Date.now();
-  const lags = found.schedule.jitterSeconds === undefined ? report.burstLagsMs : report.lagsMs;
+  const isAlone = found.schedule.jitterSeconds !== undefined;
+  const lags = agent.endedAt > found.startAt ? report.waitedMs : isAlone ? report.lagsMs : report.burstLagsMs;
   if (found.startAt > connectedAt) lags.push(now - found.startAt);
   const next = nextRun(found.schedule, {
     plan: task.plan.id,

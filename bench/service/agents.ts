@@ -31,6 +31,8 @@ export interface AgentsReport {
   readonly lagsMs: number[];
   /** The same of those that all start at one moment. */
   readonly burstLagsMs: number[];
+  /** The same of those whose device was at work then, with another plan. */
+  readonly waitedMs: number[];
   connectMs: number;
 }
 

@@ -79,6 +79,10 @@ function figures(run: Run): string[][] {
       "the same, all at one moment",
       `${times(agents.burstLagsMs).slice(1).join(" / ")} of ${String(agents.burstLagsMs.length)}`,
     ],
+    [
+      "the same, devices that were at work then",
+      `${times(agents.waitedMs).slice(1).join(" / ")} of ${String(agents.waitedMs.length)}`,
+    ],
     ["connecting all agents s", (agents.connectMs / 1000).toFixed(1)],
     ["channels that broke, leases refused", `${String(agents.closed)}, ${String(agents.refusals)}`],
     ["events of change to 20 listeners", String(load.liveEvents)],
