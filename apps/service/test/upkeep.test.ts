@@ -104,14 +104,17 @@ forEachDatabase("a repository from before retention and clean-up had schedules",
     }
     await using database = await openDatabase(url);
     const rows = await database.db.selectFrom("maintenance").selectAll().execute();
-    const added = [
+    const added: typeof rows = [
       { repository_id: first, kind: "retention", every_days: 1, next_at: 1000, last_task_id: null },
       { repository_id: first, kind: "clean", every_days: 7, next_at: 1000, last_task_id: null },
       { repository_id: second, kind: "retention", every_days: 1, next_at: 3000, last_task_id: null },
       { repository_id: second, kind: "clean", every_days: 7, next_at: 3000, last_task_id: null },
     ];
-    const sorted = (given: readonly object[]): string[] =>
-      given.map((row) => JSON.stringify(Object.entries(row).toSorted())).toSorted();
+    type Row = (typeof rows)[number];
+    const sorted = (given: readonly Row[]): string[] =>
+      given
+        .map((row) => [row.repository_id, row.kind, row.every_days, row.next_at, row.last_task_id].join(" "))
+        .toSorted();
     assert.deepEqual(sorted(rows), sorted([...had, ...added]));
   });
 });
