@@ -31,11 +31,10 @@ export interface Tool {
 export const toolNames = ["holdfast", "holdfast-cbc", "holdfast-none", "restic", "borg"] as const;
 export type ToolName = (typeof toolNames)[number];
 
-/** What `holdfast` loads: its source, what was compiled of it, and packages that it uses. */
+/** What `holdfast` loads or looks at: its bundle with what was compiled of it, its sources, and packages that it uses. */
 const PROGRAM_FOLDERS = [
   "packages",
   "apps",
-  ".cache/compile",
   ...["koffi", "@koromix", "commander", "picomatch"].map((name) => `node_modules/${name}`),
 ];
 const PASSPHRASE = "correct horse battery staple";
