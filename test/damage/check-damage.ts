@@ -50,8 +50,12 @@ async function checkRefused(r: RepositoryInHand, { refused, key, objects }: Refu
     assert(isAppError(error, refused), `${refused} expected, not ${String(error)}`);
     return true;
   });
+  await checkWithoutKeys(r, objects);
+}
+
+async function checkWithoutKeys(r: RepositoryInHand, objects: readonly string[]): Promise<void> {
   const { damaged } = await verifyObjects(await openLocalStorage(r.folder), { workers: 1 });
-  assert.deepEqual(namesOf(damaged), objects);
+  assert.deepEqual(namesOf(damaged), objects, describe(damaged));
 }
 
 function namesOf(damaged: readonly DamagedObject[]): string[] {
@@ -74,6 +78,7 @@ async function checkFound(r: RepositoryInHand, expected: Expected, steps: Steps)
     assert.deepEqual(namesOf(damaged), withoutData, describe(damaged));
     if (expected.withoutData === undefined) checkTouched(damaged, expected, loss);
   }
+  if (expected.withoutKeys !== undefined) await checkWithoutKeys(r, expected.withoutKeys);
   if (steps.restore) await checkRestores(r, repository, expected, loss, steps.both);
 }
 
@@ -83,11 +88,12 @@ function describe(damaged: readonly DamagedObject[]): string {
 
 function checkTouched(
   damaged: readonly DamagedObject[],
-  { lostCopies = [] }: Expected,
+  { objects, lostCopies = [] }: Expected,
   { copies, paths }: Loss,
 ): void {
   const touched = damaged.flatMap((one) => one.copies);
-  const present = [...copies, ...lostCopies.filter((id) => touched.includes(id))];
+  // What is no object any more, nobody can name.
+  const present = [...copies, ...lostCopies.filter((id) => objects.includes(`copies/${id}`))];
   assert.deepEqual([...new Set(touched)].toSorted(), [...new Set(present)].toSorted(), describe(damaged));
   const found = new Set(damaged.flatMap((one) => one.paths));
   assert.deepEqual([...found].toSorted(), [...paths].toSorted(), describe(damaged));

@@ -8,6 +8,8 @@ export interface Expected {
   readonly objects: readonly string[];
   /** Those that `verify` without it names, where that is not the same. */
   readonly withoutData?: readonly string[];
+  /** Those that a verification without any key names; left out where that is not of interest. */
+  readonly withoutKeys?: readonly string[];
   /** Records that nobody can read any more, by pack and offset as they were. */
   readonly lost?: (record: Pick<RecordLayout, "pack" | "offset" | "length">) => boolean;
   /** Of a record that is lost, only the chunks with these ids are; others in it stay good. */

@@ -5,13 +5,22 @@ import { type Suite, SUITE_NONE, SUITES } from "@holdfast/crypto";
 import { shareCompiledCode } from "../compile-cache.ts";
 import { checkDamage, type Steps } from "./check-damage.ts";
 import type { DamageKind } from "./damage-kind.ts";
+import { condemnedKinds } from "./kinds-condemned.ts";
 import { forgedKinds } from "./kinds-forged.ts";
 import { indexKinds } from "./kinds-index.ts";
+import { liesKinds } from "./kinds-lies.ts";
 import { packKinds } from "./kinds-packs.ts";
 import { smallKinds } from "./kinds-small.ts";
 import { sampleOf } from "./sample.ts";
 
-export const KINDS: readonly DamageKind[] = [...smallKinds, ...packKinds, ...indexKinds, ...forgedKinds];
+export const KINDS: readonly DamageKind[] = [
+  ...smallKinds,
+  ...condemnedKinds,
+  ...packKinds,
+  ...indexKinds,
+  ...forgedKinds,
+  ...liesKinds,
+];
 const ALL = process.env["SLOW"] === "1";
 const SUITES_COUNT = SUITES.length;
 

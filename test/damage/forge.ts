@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { le32 as u32, le64 as u64 } from "../reader/decode.ts";
+import { hmac } from "../reader/keys.ts";
 import { type Space, writeIndex, writePack } from "../reader/sample/objects.ts";
 import { ascii, kemSeal, sealGcm } from "../reader/sample/seal.ts";
 import type { PackLayout, RecordLayout } from "./copy-model.ts";
@@ -141,9 +142,21 @@ export function firstPacks(r: RepositoryInHand): NamedPack[] {
   return namedPacks(r);
 }
 
-/** One more pack, of one record that holds this chunk, by a session of the forger's own and with any suite. */
-export function addPack(r: RepositoryInHand, chunk: Buffer, id: Buffer, suite: number): NamedPack {
-  const draft = { type: 1, plaintext: chunk, id, refs: [], members: [{ id, length: chunk.length }] };
+/** What is not as a writer of this repository makes it. */
+export interface PackLie {
+  readonly suite?: number;
+  readonly type?: number;
+  readonly headerId?: Buffer;
+  /** The record is a bundle of one chunk of so many bytes. */
+  readonly bundleOf?: number;
+}
+
+/** One more pack, of one record that holds this chunk, by a session of the forger's own. */
+export function addPack(r: RepositoryInHand, plaintext: Buffer, id: Buffer, lie: PackLie): NamedPack {
+  const { suite = r.sample.suite.code, bundleOf: length = plaintext.length } = lie;
+  const isBundle = lie.bundleOf !== undefined;
+  const { type = isBundle ? 2 : 1, headerId = isBundle ? hmac(r.keys.id, Buffer.from([2]), id) : id } = lie;
+  const draft = { type, plaintext, id: headerId, refs: [], members: [{ id, length }] };
   const { name, ...pack } = writePack({ ...spaceOf(r), suite }, 1, [draft], 0n);
   return { ...pack, name: `packs/${name.slice(0, 2)}/${name}` };
 }

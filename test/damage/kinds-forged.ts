@@ -6,18 +6,9 @@
  */
 import assert from "node:assert/strict";
 import { le32 as u32 } from "../reader/decode.ts";
-import { readChunk } from "../reader/repository.ts";
 import type { RecordLayout } from "./copy-model.ts";
 import type { DamageKind } from "./damage-kind.ts";
-import {
-  addIndex,
-  addPack,
-  type EditableRecord,
-  firstPacks,
-  forgeIndex,
-  forgePack,
-  type NamedPack,
-} from "./forge.ts";
+import { addIndex, type EditableRecord, firstPacks, forgeIndex, forgePack, type NamedPack } from "./forge.ts";
 import type { RepositoryInHand } from "./repository-in-hand.ts";
 
 const SUITE = 1;
@@ -57,9 +48,6 @@ function recordForgery(
 }
 
 const isChunk = ({ type }: RecordLayout): boolean => type === 1;
-/** Fits a record of eight small frames. */
-const isShort = ({ type, header }: RecordLayout): boolean =>
-  type === 1 && header.readUInt32LE(PLAINTEXT_LENGTH) < 30_000;
 const isLong = ({ type, header }: RecordLayout): boolean => type === 1 && header.readUInt8(FRAME_COUNT) > 1;
 
 const headerKinds: readonly DamageKind[] = [
@@ -283,37 +271,6 @@ const indexKinds: readonly DamageKind[] = [
   ),
 ];
 
-/** A chunk only in a pack of its own, right in everything but its suite. */
-function suiteForgery(name: string, suiteOf: (code: number) => number): DamageKind {
-  return {
-    name,
-    everySuite: true,
-    apply: (r) => {
-      const layout = r.pack("data");
-      const target = r.random.pick(layout.records.filter(isShort));
-      const id = Buffer.from(target.ids[0] ?? "", "hex");
-      const chunk = readChunk(r.model.repository, id, [1]);
-      const forged = addPack(r, chunk, id, suiteOf(r.sample.suite.code));
-      forgeIndex(r, (packs) => [
-        ...packs.map((pack) =>
-          pack.name === layout.name
-            ? { ...pack, directory: pack.directory.filter((row) => !row.subarray(0, 32).equals(id)) }
-            : pack,
-        ),
-        forged,
-      ]);
-      const objects = [layout.name, forged.name].toSorted((one, other) => (one < other ? -1 : 1));
-      return { objects, withoutData: [layout.name], lost: (record) => same(record, target) };
-    },
-  };
-}
-
-const suiteKinds: readonly DamageKind[] = [
-  suiteForgery("a chunk only in a record that is not encrypted, or is though nothing else is", (code) =>
-    code === 0 ? 3 : 0,
-  ),
-];
-
 const harmlessKinds: readonly DamageKind[] = [
   {
     name: "a chunk with a wrong content and a place of its own beside the good one",
@@ -356,7 +313,6 @@ const harmlessKinds: readonly DamageKind[] = [
 export const forgedKinds: readonly DamageKind[] = [
   ...headerKinds,
   ...recordKinds,
-  ...suiteKinds,
   ...indexKinds,
   ...harmlessKinds,
 ];

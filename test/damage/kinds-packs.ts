@@ -99,7 +99,7 @@ function regionKind(
     apply: (r) => {
       const [pack, start, end] = region(r);
       r.flip(pack, start, end);
-      return { objects: [pack], ...(isLost ? { lost: allOf(pack) } : {}) };
+      return { objects: [pack], withoutKeys: [pack], ...(isLost ? { lost: allOf(pack) } : {}) };
     },
   };
 }

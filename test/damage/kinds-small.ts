@@ -8,21 +8,21 @@ import type { DamageKind } from "./damage-kind.ts";
 import { type RepositoryInHand, sha256 } from "./repository-in-hand.ts";
 
 /** Fields of the config: where they begin and end. */
-const CONFIG_FIELDS = [
-  [0, 4],
-  [4, 5],
-  [5, 6],
-  [6, 8],
-  [8, 24],
-  [24, 25],
-  [25, 26],
-  [26, 28],
-  [28, 36],
-  [36, 48],
-  [48, 1264],
-  [1264, 1296],
-  [1296, 1328],
-] as const;
+const CONFIG_FIELDS = {
+  magic: [0, 4],
+  kind: [4, 5],
+  version: [5, 6],
+  "reserved, in its head": [6, 8],
+  repository: [8, 24],
+  suite: [24, 25],
+  KEM: [25, 26],
+  reserved: [26, 28],
+  time: [28, 36],
+  "chunk sizes": [36, 48],
+  "public key": [48, 1264],
+  "authentication code": [1264, 1296],
+  checksum: [1296, 1328],
+} as const;
 
 function withChecksum(bytes: Buffer): Buffer {
   return Buffer.concat([bytes.subarray(0, -32), sha256(bytes.subarray(0, -32))]);
@@ -41,14 +41,15 @@ function slotOf(r: RepositoryInHand, kind: 1 | 2): string {
 }
 
 const configKinds: readonly DamageKind[] = [
-  {
-    name: "a bit flipped in any field of the config",
-    apply: (r) => {
-      const [start, end] = r.random.pick(CONFIG_FIELDS);
-      r.flip("config", start, end);
-      return { refused: "ERR_DAMAGED", objects: ["config"] };
-    },
-  },
+  ...Object.entries(CONFIG_FIELDS).map(
+    ([field, [start, end]]): DamageKind => ({
+      name: `a bit flipped in the config: ${field}`,
+      apply: (r) => {
+        r.flip("config", start, end);
+        return { refused: "ERR_DAMAGED", objects: ["config"] };
+      },
+    }),
+  ),
   {
     name: "config cut short",
     apply: (r) => {
@@ -130,7 +131,7 @@ const slotKinds: readonly DamageKind[] = [
     apply: (r) => {
       const slot = slotOf(r, 1);
       flipSomewhere(r, slot);
-      return { objects: [slot] };
+      return { objects: [slot], withoutKeys: [slot] };
     },
   },
   {
@@ -207,7 +208,7 @@ function manifestKind(part: "head" | "envelope" | "table" | "read"): DamageKind 
     apply: (r) => {
       const name = r.object("copies");
       r.flip(name, ...manifestParts(r.read(name))[part]);
-      return { objects: [name], lostCopies: [r.sample.copies.first] };
+      return { objects: [name], withoutKeys: [name], lostCopies: [r.sample.copies.first] };
     },
   };
 }
@@ -287,9 +288,31 @@ const otherKinds: readonly DamageKind[] = [
     apply: (r) => {
       const session = r.object("sessions", "own");
       flipSomewhere(r, session);
-      return { objects: [session] };
+      return { objects: [session], withoutKeys: [session] };
     },
   },
+  {
+    name: "a bit flipped in a session object, its checksum made anew",
+    apply: (r) => {
+      const session = r.object("sessions", "own");
+      // From the times on: behind what says which object it is.
+      r.flip(session, 48, r.read(session).length - 32);
+      r.write(session, withChecksum(r.read(session)));
+      return { objects: [session], withoutKeys: [] };
+    },
+  },
+  ...(["slots", "copies", "condemned", "waits", "index"] as const).map(
+    (folder): DamageKind => ({
+      name: `an object of another kind in ${folder}/, by the name that it has`,
+      encryptedOnly: true,
+      apply: (r) => {
+        const bytes = r.read(folder === "copies" ? slotOf(r, 1) : r.object("copies"));
+        const name = r.add(folder, bytes);
+        const lostCopies = folder === "copies" ? { lostCopies: [name.slice("copies/".length)] } : {};
+        return { objects: [name], withoutKeys: [name], ...lostCopies };
+      },
+    }),
+  ),
   {
     name: "session object cut short",
     apply: (r) => {

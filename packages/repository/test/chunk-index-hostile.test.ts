@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import fc from "fast-check";
-import { AppError, isAppError } from "@holdfast/kernel";
+import { AppError, isAppError, type Randomness } from "@holdfast/kernel";
 import { type ByteSource, memorySource } from "../src/chunk-index/byte-source.ts";
 import { describeSegment, openChunkIndex, readSegment } from "../src/chunk-index/index.ts";
 import {
   encodeSegmentHead,
+  type Section,
   type SegmentCounts,
   segmentFrameKey,
   segmentLayout,
@@ -18,6 +19,7 @@ import {
   keys,
   type NamedSegment,
   PACK_BYTES,
+  packRows,
   range,
   RECORD_BYTES,
   seededRandomness,
@@ -141,6 +143,33 @@ suite("hostile bytes", () => {
     );
   });
 
+  for (const [what, reason, change] of [
+    ["a fence that is not the first id of its frame", /fence/u, ({ fences }) => fences.writeUInt8(0, 8)],
+    ["entries out of order", /order/u, ({ rows }) => rows.splice(10, 2, ...rows.slice(10, 12).toReversed())],
+    [
+      "entries out of order at the border of two frames",
+      /order|fence/u,
+      ({ rows }) => rows.splice(149, 2, ...rows.slice(149, 151).toReversed()),
+    ],
+    ["a filter that denies an entry", /filter/u, ({ filter }) => filter.fill(0, 64, 128)],
+    ["a place outside of its pack", /place/u, ({ rows }) => rows.at(-1)?.writeUInt32LE(PACK_BYTES, 36)],
+    ["a pack that is not there", /pack/u, ({ rows }) => rows.at(-1)?.writeUInt32LE(1, 32)],
+  ] satisfies readonly (readonly [string, RegExp, (contents: Contents) => unknown])[]) {
+    test(`check notices ${what}, though everything is sealed`, () => {
+      readSegment(
+        keys,
+        "index/sound",
+        changedSegment(() => undefined),
+      ).check();
+      assert.throws(
+        () => {
+          readSegment(keys, "index/forged", changedSegment(change)).check();
+        },
+        (error) => isAppError(error, "ERR_DAMAGED") && reason.test(error.message),
+      );
+    });
+  }
+
   test("places that lie outside their pack or record are not given out", () => {
     const sound = indexEntry(idOf(1), 0, 0);
     const changes: ((row: Buffer) => unknown)[] = [
@@ -181,16 +210,46 @@ function watched(source: ByteSource): ByteSource & { readonly longest: number } 
 /** A segment whose frames are sealed well and hold anything. */
 function forge(counts: SegmentCounts, seed: string, zeros: boolean): Buffer {
   const randomness = seededRandomness(seed);
+  return sealSegment(counts, randomness, ({ bytes, label }) => {
+    const plain = Buffer.alloc(bytes, 0xff);
+    if (label !== "filter") plain.set(zeros ? Buffer.alloc(bytes) : randomness(plain));
+    return plain;
+  });
+}
+
+function sealSegment(
+  counts: SegmentCounts,
+  randomness: Randomness,
+  plaintextOf: (section: Section) => Uint8Array,
+): Buffer {
   const salt = randomness(Buffer.alloc(32));
   const head = encodeSegmentHead(keys, salt, counts, [], randomness);
   const layout = segmentLayout(counts, head.length);
   const bytes = Buffer.alloc(layout.length);
   bytes.set(head, 0);
   const key = segmentFrameKey(keys.tableKey, salt);
-  for (const section of [layout.entries, layout.packs, layout.filter, layout.fences]) {
-    const plain = Buffer.alloc(section.bytes, 0xff);
-    if (section.label !== "filter") plain.set(zeros ? Buffer.alloc(section.bytes) : randomness(plain));
-    sealSection(bytes, key, keys.repository, section, plain);
-  }
+  for (const section of [layout.entries, layout.packs, layout.filter, layout.fences])
+    sealSection(bytes, key, keys.repository, section, plaintextOf(section));
   return bytes;
+}
+
+interface Contents {
+  /** In the order of their ids. */
+  readonly rows: Buffer[];
+  readonly filter: Buffer;
+  readonly fences: Buffer;
+}
+
+/** A segment of 400 entries, right in everything but what `change` does to it. */
+function changedSegment(change: (contents: Contents) => void): Buffer {
+  const ids = range(0, 400)
+    .map(idOf)
+    .toSorted((one, other) => one.compare(other));
+  const rows = ids.map((id, slot) => indexEntry(id, 0, slot));
+  const filter = Buffer.alloc(Math.ceil((rows.length * 10) / 512) * 64, 0xff);
+  const fences = Buffer.concat([0, 150, 300].map((row) => ids[row]?.subarray(0, 8) ?? Buffer.alloc(8)));
+  change({ rows, filter, fences });
+  const counts = { entryCount: rows.length, packCount: 1, filterBlockCount: filter.length / 64 };
+  const sections = { entries: Buffer.concat(rows), packs: packRows([0]), filter, fences };
+  return sealSegment(counts, seededRandomness("changed"), ({ label }) => sections[label]);
 }

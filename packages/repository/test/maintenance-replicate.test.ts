@@ -16,6 +16,7 @@ import {
   rootSecretOf,
 } from "../src/repository.ts";
 import { WriteSession } from "../src/sessions/write-session.ts";
+import { withCalls } from "./changed-storage.ts";
 import {
   CBC_LOW,
   FIXTURE_KEY,
@@ -182,6 +183,63 @@ suite("replicating", () => {
     // The first pack holds what the three copies have in common.
     assert.deepEqual([copied, damaged], [[healthy], ids]);
     assert.deepEqual([...(await contentsOf(await openReplica(target))).keys()], [healthy]);
+  });
+
+  for (const [what, change] of [
+    ["cut off", (bytes: Buffer) => bytes.subarray(0, -100)],
+    ["empty", () => Buffer.alloc(0)],
+    ["longer than it was", (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(100)])],
+  ] as const) {
+    test(`refuses a target where a pack that it needs is ${what}, and publishes no copy there`, async () => {
+      const { fixture, maintainer } = await withCopies();
+      const pack = await packOfKind(fixture.repository, 1);
+      const target = new MemoryStorage();
+      // What an upload leaves that was cut, on a storage that lies about having stored all of it.
+      await target.put(pack, change(await fixture.storage.get(pack)));
+      await assert.rejects(replicate(maintainer, target), (error) => {
+        assert(refusedWith("ERR_DAMAGED")(error) && error instanceof Error && error.message.includes(pack));
+        return true;
+      });
+      assert.deepEqual(await namesOf(target, "copies/"), []);
+      await target.delete(pack);
+      assert.equal((await replicate(maintainer, target)).copied.length, 3);
+      assert.equal((await contentsOf(await openReplica(target))).size, 3);
+    });
+  }
+
+  test("brings no manifest or key slot that rots while it is read", async () => {
+    for (const prefix of ["copies/", "slots/"]) {
+      const { fixture, maintainer } = await withCopies();
+      const { storage } = fixture;
+      const target = new MemoryStorage();
+      // The list of copies was good; what is copied is read again.
+      const rotten = withCalls(storage, {
+        get: async (name, range, signal) => {
+          const bytes = await storage.get(name, range, signal);
+          const isCopied = prefix === "slots/" || (await namesOf(target, "index/")).length > 0;
+          if (name.startsWith(prefix) && isCopied) bytes[100] = (bytes[100] ?? 0) ^ 1;
+          return bytes;
+        },
+      });
+      const source = { ...maintainer, ports: { ...maintainer.ports, storage: rotten } };
+      await assert.rejects(replicate(source, target), refusedWith("ERR_DAMAGED"));
+      assert.deepEqual(await namesOf(target, prefix), []);
+    }
+  });
+
+  test("takes back the copy that it published when it finds out that it was given up", async () => {
+    const { maintainer } = await withCopies();
+    const target = new MemoryStorage();
+    const lossy = withCalls(target, {
+      put: async (name, bytes, options) => {
+        const stored = await target.put(name, bytes, options);
+        if (name.startsWith("copies/"))
+          for (const session of await namesOf(target, "sessions/")) await target.delete(session);
+        return stored;
+      },
+    });
+    await assert.rejects(replicate(maintainer, lossy), refusedWith("ERR_SESSION_LOST"));
+    assert.deepEqual(await namesOf(target, "copies/"), []);
   });
 
   test("brings key slots that were added, and names those that the source has not any more", async () => {

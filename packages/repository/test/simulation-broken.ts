@@ -1,5 +1,6 @@
 /** Processes that see something else than the truth, as if a rule of the protocol were missing. */
 import type { ObjectInfo, Storage } from "@holdfast/storage";
+import { withCalls } from "./changed-storage.ts";
 import type { Distortion } from "./simulation-world.ts";
 
 /** A cleaner that waits for nobody. */
@@ -33,22 +34,6 @@ function withLists(
   change: (prefix: string, list: AsyncIterable<ObjectInfo>) => AsyncIterable<ObjectInfo>,
 ): Storage {
   return withCalls(storage, { list: (prefix, signal) => change(prefix, storage.list(prefix, signal)) });
-}
-
-function withCalls(storage: Storage, calls: Partial<Storage>): Storage {
-  return {
-    location: storage.location,
-    capabilities: storage.capabilities,
-    put: (name, bytes, options) => storage.put(name, bytes, options),
-    get: (name, range, signal) => storage.get(name, range, signal),
-    list: (prefix, signal) => storage.list(prefix, signal),
-    stat: (name) => storage.stat(name),
-    delete: (name) => storage.delete(name),
-    free: () => storage.free(),
-    localPath: (name) => storage.localPath(name),
-    [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
-    ...calls,
-  };
 }
 
 // biome-ignore lint: an empty generator is what is meant.

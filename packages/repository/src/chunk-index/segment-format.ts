@@ -156,8 +156,6 @@ export function decodeSegmentHead(bytes: Buffer, keys: IndexKeys, name: string, 
   const what = `The object ${name}`;
   const reader = new ByteReader(openHeadBox(bytes, keys, what), `The head of ${name}`);
   const [entryCount, packCount, filterBlockCount] = [Number(reader.u64()), reader.u32(), reader.u32()];
-  // A bound before any arithmetic: beyond it, products of a count would lose precision.
-  if (entryCount > length / INDEX_ENTRY_BYTES) reader.fail("it has more entries than fit the object");
   const supersededCount = reader.u32();
   if (supersededCount !== reader.left / HASH_BYTES)
     reader.fail("it has another number of names than it says");

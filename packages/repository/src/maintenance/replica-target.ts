@@ -115,11 +115,15 @@ export class ReplicaTarget {
     return this.#condemned.has(hex);
   }
 
-  /** Takes a pack that an earlier replication left; false when it is not there. */
+  /**
+   * Takes a pack that an earlier replication left; false when it is not there.
+   *
+   * @throws AppError `ERR_DAMAGED` when it is not whole: nothing can be stored in its place while it is there.
+   */
   async adopt(pack: TabledPack): Promise<boolean> {
     const name = packName(pack.sha256);
     const info = await this.repository.ports.storage.stat(name);
-    if (info === null || info.size !== pack.length) return false;
+    if (info === null) return false;
     const { storage } = this.repository.ports;
     try {
       await this.#indexPack(

@@ -58,6 +58,8 @@ export class WriteSession {
   readonly #segment = new SegmentBuilder();
   #bytesSinceIndex = 0;
   #bytesStored = 0;
+  /** A segment whose put failed or was cancelled. */
+  #unwritten: Buffer | undefined;
   #abandoned = false;
 
   private constructor(parts: {
@@ -151,18 +153,21 @@ export class WriteSession {
     if (this.#bytesSinceIndex >= INDEX_EVERY_BYTES) await this.flushIndex();
   }
 
-  /** Writes the index of the packs that were stored since the last time. */
+  /** Writes the index of the packs that were stored since the last time, and one that could not be written then. */
   async flushIndex(): Promise<void> {
-    if (this.#segment.packCount === 0) return;
     const { keys, ports } = this.repository;
-    this.#bytesSinceIndex = 0;
-    const bytes = this.#segment.finish(keys, ports.randomness);
-    const name = hashedName("index", sha256(bytes));
-    await this.#put(name, bytes);
-    const segment = describeSegment(keys, name, bytes);
-    this.index.add(segment);
-    this.#segments.push(segment);
-    this.#options.onSegment?.(segment);
+    while (this.#unwritten !== undefined || this.#segment.packCount > 0) {
+      this.#unwritten ??= this.#segment.finish(keys, ports.randomness);
+      const bytes = this.#unwritten;
+      const name = hashedName("index", sha256(bytes));
+      await this.#put(name, bytes);
+      this.#unwritten = undefined;
+      this.#bytesSinceIndex = 0;
+      const segment = describeSegment(keys, name, bytes);
+      this.index.add(segment);
+      this.#segments.push(segment);
+      this.#options.onSegment?.(segment);
+    }
   }
 
   /**
