@@ -11,6 +11,11 @@ export {
 } from "./errors.ts";
 export { makeFolder, makeFolderSync } from "./folders.ts";
 export { newId, ULID_PATTERN } from "./ids.ts";
-export { collectAll, createMinorCollection, limitYoungObjects } from "./minor-collection.ts";
+export {
+  collectAll,
+  createMinorCollection,
+  deferMajorCollections,
+  limitYoungObjects,
+} from "./minor-collection.ts";
 export { freeBytes, keepFreedMemory } from "./memory.ts";
 export { type Clock, type Randomness, systemClock, systemRandomness } from "./ports.ts";

@@ -40,6 +40,15 @@ export function limitYoungObjects(semiSpaceMb: number): void {
   setFlagsFromString(`--max-semi-space-size=${String(semiSpaceMb)}`);
 }
 
+/**
+ * Threads that are started from now on look through all of their memory for the first time when old objects take this many megabytes.
+ * On its own the engine begins at a few and leaves hardly more room each time: a thread that walks a large tree was looking
+ * most of the time, for a tenth of the CPU time of an unchanged backup.
+ */
+export function deferMajorCollections(oldSpaceMb: number): void {
+  setFlagsFromString(`--initial-old-space-size=${String(oldSpaceMb)}`);
+}
+
 /** The engine gives its collector away only to a context that was made with this flag. */
 function engineCollector(): Collect | undefined {
   setFlagsFromString("--expose-gc");

@@ -7,12 +7,14 @@
  * @module
  */
 import { Worker } from "node:worker_threads";
-import { AppError, fromErrorRecord } from "@holdfast/kernel";
+import { AppError, deferMajorCollections, fromErrorRecord } from "@holdfast/kernel";
 import type { MainMessage, Task, WorkerMessage } from "./messages.ts";
 import type { WorkerSetup } from "./worker-setup.ts";
 
 /** JavaScript objects of a worker are few; its memory is in buffers. */
 const HEAP_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 4 };
+/** What the walk of a large tree leaves between two collections; it takes about 15 MB at any time. */
+const OLD_OBJECTS_MB = 48;
 const QUEUED_MAX = 2;
 
 interface Thread {
@@ -37,6 +39,7 @@ export class WorkerPool {
 
   /** Starts the threads; while they load their code, the main thread can do other things. */
   constructor(size: number) {
+    deferMajorCollections(OLD_OBJECTS_MB);
     this.#threads = Array.from({ length: size }, () => this.#start());
   }
 
