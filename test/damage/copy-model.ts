@@ -77,7 +77,7 @@ export interface Loss {
   readonly told: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-const shown = (path: Buffer): string => (path.length === 0 ? "/" : path.toString("utf8"));
+const shown = (path: Buffer): string => `/${path.toString("utf8")}`;
 const ALL_OF_THE_TREE = Buffer.alloc(0);
 
 export class Model {

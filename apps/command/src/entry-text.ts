@@ -5,7 +5,7 @@
  */
 import type { Entry } from "@holdfast/repository";
 import type { JsonFields } from "./output/output.ts";
-import { displayPath, pathFields, printable } from "./output/printable.ts";
+import { copyPathFields, displayBytes, displayPath, pathFields, printable } from "./output/printable.ts";
 import { formatBytes, formatTime } from "./output/quantity.ts";
 
 const KIND_LETTERS: Readonly<Record<Entry["kind"], string>> = {
@@ -21,7 +21,7 @@ const KIND_LETTERS: Readonly<Record<Entry["kind"], string>> = {
 /** Every field of an entry but its content. `mode` is the number, `time` is that of the last change of the content. */
 export function entryFields(path: Buffer, entry: Entry): JsonFields {
   return {
-    ...pathFields(path),
+    ...copyPathFields(path),
     kind: entry.kind,
     mode: entry.mode,
     uid: entry.uid,
@@ -42,9 +42,9 @@ export function entryLine(path: Buffer, entry: Entry): string {
   const group = entry.group === "" ? String(entry.gid) : entry.group;
   const size = entry.kind === "file" ? formatBytes(entry.size) : "";
   const time = formatTime(Number(entry.mtimeSeconds) * 1000);
-  const target = entry.kind === "symlink" ? ` -> ${displayPath(entry.target)}` : "";
+  const target = entry.kind === "symlink" ? ` -> ${displayBytes(entry.target)}` : "";
   const owners = printable(owner + group).padEnd(15);
-  return `${modeText(entry)} ${owners} ${size.padStart(9)} ${time} /${displayPath(path)}${target}`;
+  return `${modeText(entry)} ${owners} ${size.padStart(9)} ${time} ${displayPath(path)}${target}`;
 }
 
 /** `-rwsr-xr-x`, as ls(1) shows it. */

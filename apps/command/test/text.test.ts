@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { displayPath, pathFields, printable } from "../src/output/printable.ts";
+import { copyPathFields, displayBytes, displayPath, pathFields, printable } from "../src/output/printable.ts";
 import { formatProgress, ProgressMeter } from "../src/output/progress-meter.ts";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../src/output/quantity.ts";
 import { formatTable } from "../src/output/table.ts";
@@ -50,9 +50,14 @@ suite("Names", () => {
 
   test("that are not UTF-8 show their bytes, and in JSON as base64 as well", () => {
     const path = Buffer.from("646fff2fe4c3a4", "hex");
-    assert.equal(displayPath(path), "do\\xFF/\\xE4ä");
+    assert.equal(displayBytes(path), "do\\xFF/\\xE4ä");
+    assert.equal(displayPath(path), "/do\\xFF/\\xE4ä");
     assert.deepEqual(pathFields(path), { path: "do\u{fffd}/\u{fffd}ä", pathBase64: path.toString("base64") });
     assert.deepEqual(pathFields(Buffer.from("plain")), { path: "plain" });
+    assert.deepEqual(copyPathFields(Buffer.from("plain")), { path: "/plain" });
+    assert.deepEqual(copyPathFields(Buffer.alloc(0)), { path: "/" });
+    const rooted = Buffer.concat([Buffer.from("/"), path]).toString("base64");
+    assert.equal(copyPathFields(path).pathBase64, rooted);
   });
 });
 

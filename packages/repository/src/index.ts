@@ -134,7 +134,7 @@ export {
 } from "./tree/find-in-trees.ts";
 export { compareDirectories, compareRanges, isWithin, type Key } from "./tree/order.ts";
 export type { Section } from "./tree/page.ts";
-export { joinPath, keyOf, showPath } from "./tree/paths.ts";
+export { joinPath, keyOf, rootedPath, showPath } from "./tree/paths.ts";
 export type { ReadRecord, RecordSink } from "./tree/records.ts";
 export type { TreeRef } from "./tree/tree-descent.ts";
 export {

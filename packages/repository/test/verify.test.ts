@@ -114,7 +114,7 @@ async function recordsOf(
   return [...records.values()];
 }
 
-const ALL_LATER = ["srv/first", "srv/listed", "srv/second", "srv/small a", "srv/small b"];
+const ALL_LATER = ["/srv/first", "/srv/listed", "/srv/second", "/srv/small a", "/srv/small b"];
 
 for (const cipherSuite of [GCM_HIGH, CBC_LOW, SUITE_NONE]) {
   suite(`verify, ${cipherSuite.name}`, { concurrency: 1 }, () => {
@@ -163,7 +163,7 @@ for (const cipherSuite of [GCM_HIGH, CBC_LOW, SUITE_NONE]) {
             [packs.data],
           );
           assert.deepEqual(damaged[0]?.copies.toSorted(), copies.toSorted());
-          assert.deepEqual(damaged[0]?.paths, ["srv/first"]);
+          assert.deepEqual(damaged[0]?.paths, ["/srv/first"]);
         }
         await replace(storage, packs.data, bytes);
       }
@@ -176,7 +176,7 @@ for (const cipherSuite of [GCM_HIGH, CBC_LOW, SUITE_NONE]) {
       assert(bundle !== undefined);
       await flip(storage, packs.data, bundle.offset + bundle.length - 40);
       const { damaged } = await verify(repository);
-      assert.deepEqual(damaged[0]?.paths.toSorted(), ["srv/listed", "srv/small a", "srv/small b"]);
+      assert.deepEqual(damaged[0]?.paths.toSorted(), ["/srv/listed", "/srv/small a", "/srv/small b"]);
     });
 
     test("tells damage outside of records from damage to files", async () => {
@@ -248,7 +248,7 @@ for (const cipherSuite of [GCM_HIGH, CBC_LOW, SUITE_NONE]) {
           again.damaged.map(({ object }) => object),
           [packs.metadata],
         );
-        const expected = record.type === 3 ? [["srv/listed"], copies] : [["/"], copies.slice(0, 1)];
+        const expected = record.type === 3 ? [["/srv/listed"], copies] : [["/"], copies.slice(0, 1)];
         assert.deepEqual([again.damaged[0]?.paths, again.damaged[0]?.copies], expected);
         await replace(storage, packs.metadata, bytes);
       }

@@ -123,7 +123,7 @@ for (const cipherSuite of [GCM_HIGH, CBC_LOW, SUITE_NONE]) {
       const target = join(folder, "out");
       const { summary, notices } = await restore(repository, id, target);
       assert.equal(notices.length, 1);
-      assert.match(notices[0]?.message ?? "", /entries from d\/\d{4} on are lost/u);
+      assert.match(notices[0]?.message ?? "", /entries from \/d\/\d{4} on are lost/u);
       const restored = filesBelow(target).length;
       assert(restored > 1000 && restored < 2000);
       assert.equal(summary.damaged, 2000 - restored);

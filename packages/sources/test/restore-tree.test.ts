@@ -199,7 +199,7 @@ function testTree(title: string, calls: FileCalls, native: boolean): void {
         assert.equal(tree.writeFile(place("empty"), CONTENT, METADATA).result, "replaced");
         const full = tree.writeFile(place("full"), CONTENT, METADATA);
         assert.equal(full.result, "failed");
-        assert.match(full.warnings[0]?.message ?? "", /^full: a folder with content has its name/u);
+        assert.match(full.warnings[0]?.message ?? "", /^\/full: a folder with content has its name/u);
         assert.equal(tree.makeFolder(place("file")).result, "replaced");
         assert.equal(tree.makeFolder(place("link")).result, "replaced");
         assert.equal(tree.makeFolder(place("full")).result, "merged");
@@ -305,7 +305,7 @@ function testTree(title: string, calls: FileCalls, native: boolean): void {
           const { result, warnings } = tree.writeFile(place("f"), CONTENT, METADATA);
           assert.deepEqual(
             [result, warnings[0]?.message],
-            ["failed", "f: its content cannot be written: i/o error (EIO)."],
+            ["failed", "/f: its content cannot be written: i/o error (EIO)."],
           );
         },
         { calls: broken },

@@ -2,7 +2,7 @@
 import { isAbsolute } from "node:path";
 import { AppError } from "@holdfast/kernel";
 import type { TaskOf } from "@holdfast/protocol";
-import { resolveCopy } from "@holdfast/repository";
+import { resolveCopy, rootedPath } from "@holdfast/repository";
 import {
   createInclusion,
   createPathInclusion,
@@ -38,7 +38,7 @@ export const restore: TaskRunner<"restore"> = async (task, context) => {
         knownFields({ files, bytes, bytesTotal: include === undefined ? bytesTotal : undefined }),
       );
     },
-    onWarning: context.warn,
+    onWarning: (warning) => context.warn({ ...warning, path: rootedPath(warning.path) }),
   });
   const { files, folders, skipped, bytes, seconds, warnings, damaged } = summary;
   if (files + folders + skipped === 0 && include !== undefined) throw nothingNamed(namesOf(task));

@@ -3,7 +3,7 @@ import { compareTrees, type Difference } from "@holdfast/repository";
 import { type CommandCall, EXIT, type Exit, operand } from "../command-call.ts";
 import { accessForReading } from "../copy-reading.ts";
 import type { JsonFields } from "../output/output.ts";
-import { displayPath, pathFields } from "../output/printable.ts";
+import { copyPathFields, displayPath } from "../output/printable.ts";
 import { formatNumber } from "../output/quantity.ts";
 
 const SIGNS: Readonly<Record<Difference["change"], string>> = {
@@ -23,7 +23,7 @@ export async function run(call: CommandCall): Promise<Exit> {
   for await (const difference of differences) {
     counts[difference.change] += 1;
     if (output.isJson) output.event("difference", fieldsOf(difference));
-    else output.text(`${SIGNS[difference.change]} /${displayPath(difference.path)}`);
+    else output.text(`${SIGNS[difference.change]} ${displayPath(difference.path)}`);
   }
   const { added, removed, modified, metadata } = counts;
   output.text(
@@ -39,7 +39,7 @@ function fieldsOf(difference: Difference): JsonFields {
   const after = "after" in difference ? difference.after : undefined;
   return {
     change: difference.change,
-    ...pathFields(difference.path),
+    ...copyPathFields(difference.path),
     kind: (after ?? before)?.kind,
     ...(before?.kind === "file" ? { sizeBefore: before.size } : {}),
     ...(after?.kind === "file" ? { sizeAfter: after.size } : {}),

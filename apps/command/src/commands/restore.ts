@@ -1,7 +1,14 @@
 /** `holdfast restore`: writes a copy back below a folder. */
 import { resolve } from "node:path";
 import { AppError } from "@holdfast/kernel";
-import { type Copy, lookup, openCopyReader, type Repository, resolveCopy } from "@holdfast/repository";
+import {
+  type Copy,
+  lookup,
+  openCopyReader,
+  type Repository,
+  resolveCopy,
+  rootedPath,
+} from "@holdfast/repository";
 import {
   createInclusion,
   hasPattern,
@@ -39,7 +46,7 @@ export async function run(call: CommandCall): Promise<Exit> {
       // Of a part of a copy the total is not known.
       output.progress({ files, bytes, bytesTotal: includes.length === 0 ? bytesTotal : undefined });
     },
-    onWarning: ({ path, code, message }) => output.warning({ path, code, message }),
+    onWarning: ({ path, code, message }) => output.warning({ path: rootedPath(path), code, message }),
   });
   if (summary.files + summary.folders + summary.skipped === 0 && includes.length > 0)
     throw nothingNamed(includes);

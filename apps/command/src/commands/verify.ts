@@ -70,7 +70,7 @@ function damageLines(damaged: VerifyResult["damaged"][number], isKeyless: boolea
   // A copy of which pages are gone does not say what it needs.
   if (copies.length === 0) return [...lines, "  No file that was found in a copy is lost with it."];
   lines.push(`  Copies that lose something: ${copies.map((id) => id.slice(0, 12)).join(", ")}`);
-  for (const path of paths.slice(0, PATHS_SHOWN)) lines.push(`  /${printable(path.replace(/^\//u, ""))}`);
+  for (const path of paths.slice(0, PATHS_SHOWN)) lines.push(`  ${printable(path)}`);
   const more = paths.length - Math.min(paths.length, PATHS_SHOWN) + pathsLeftOut;
   return more === 0 ? lines : [...lines, `  and ${formatCount(more, "more path")}`];
 }

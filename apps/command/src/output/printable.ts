@@ -8,6 +8,7 @@
  * @module
  */
 import { isUtf8 } from "node:buffer";
+import { rootedPath } from "@holdfast/repository";
 
 // oxlint-disable-next-line no-control-regex -- finding them is what this module is for.
 const OBEYED = /[\u0000-\u001F\u007F-\u009F\u200E\u200F\u2028-\u202E\u2066-\u2069\uFEFF]/gu;
@@ -26,13 +27,18 @@ function byteEscape(byte: number): string {
   return `\\x${byte.toString(16).toUpperCase().padStart(2, "0")}`;
 }
 
-/** A name or path of a copy for people. */
+/** A path of a copy for people. */
 export function displayPath(path: Buffer): string {
-  if (isUtf8(path)) return printable(path.toString("utf8"));
+  return displayBytes(rootedPath(path));
+}
+
+/** A name, or the target of a link, for people. */
+export function displayBytes(bytes: Buffer): string {
+  if (isUtf8(bytes)) return printable(bytes.toString("utf8"));
   let shown = "";
-  for (let at = 0; at < path.length; ) {
-    const length = utf8LengthAt(path, at);
-    shown += length === 0 ? byteEscape(path[at] ?? 0) : printable(path.toString("utf8", at, at + length));
+  for (let at = 0; at < bytes.length; ) {
+    const length = utf8LengthAt(bytes, at);
+    shown += length === 0 ? byteEscape(bytes[at] ?? 0) : printable(bytes.toString("utf8", at, at + length));
     at += Math.max(1, length);
   }
   return shown;
@@ -46,7 +52,12 @@ function utf8LengthAt(bytes: Buffer, at: number): number {
   return 0;
 }
 
-/** Fields of a JSON object for a path: the text, and the bytes themselves where the text cannot say them. */
+/** Fields of a JSON object for a path of a copy. */
+export function copyPathFields(path: Buffer): ReturnType<typeof pathFields> {
+  return pathFields(rootedPath(path));
+}
+
+/** Of any other path: the text, and the bytes themselves where the text cannot say them. */
 export function pathFields(path: Buffer): { readonly path: string; readonly pathBase64?: string } {
   const text = path.toString("utf8");
   return isUtf8(path) ? { path: text } : { path: text, pathBase64: path.toString("base64") };

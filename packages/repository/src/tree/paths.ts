@@ -54,7 +54,15 @@ export function keyOf(path: Buffer): Key | undefined {
   return { directory: path.subarray(0, slash), name: path.subarray(slash + 1) };
 }
 
-/** A path for a message to people; bytes that are not UTF-8 show as replacement characters. */
-export function showPath(path: Buffer): string {
-  return path.length === 0 ? "/" : path.toString("utf8");
+/** A path of a copy as people and programs are shown it: with a slash in front. */
+export function rootedPath(path: Uint8Array): Buffer {
+  const rooted = Buffer.allocUnsafe(1 + path.length);
+  rooted[0] = SLASH;
+  rooted.set(path, 1);
+  return rooted;
+}
+
+/** {@link rootedPath} as a text; bytes that are not UTF-8 show as replacement characters. */
+export function showPath(path: Uint8Array): string {
+  return rootedPath(path).toString("utf8");
 }

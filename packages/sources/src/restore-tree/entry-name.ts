@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { rootedPath } from "@holdfast/repository";
 import { currentPlatform } from "../platform/current-platform.ts";
 
 const SLASH = 0x2f;
@@ -49,7 +50,12 @@ export function joinPath(folder: Buffer, name: Buffer): Buffer {
   return folder.length === 0 ? name : Buffer.concat([folder, Buffer.from("/"), name]);
 }
 
-/** A path for messages: control characters could steer a terminal. */
+/** A path of the copy for messages. */
 export function displayPath(path: Buffer): string {
-  return path.toString("utf8").replace(/\p{Cc}/gu, "\u{fffd}");
+  return displayBytes(rootedPath(path));
+}
+
+/** A name, or a path of the system, for messages: control characters could steer a terminal. */
+export function displayBytes(bytes: Buffer): string {
+  return bytes.toString("utf8").replace(/\p{Cc}/gu, "\u{fffd}");
 }

@@ -13,7 +13,7 @@ import type { EntryKind } from "../posix/entry-stat.ts";
 import type { DirectoryHandle, NodeChangeFailure, NodeChangeStep, Xattr } from "../posix/file-calls.ts";
 import { ownerNames } from "../posix/owner-names.ts";
 import { OWN_PREFIX } from "../platform/attribute-names.ts";
-import { displayPath } from "./entry-name.ts";
+import { displayBytes } from "./entry-name.ts";
 import { type EntryPlace, NO_WARNINGS, problemOf, type RestoreWarning, warningOf } from "./outcome.ts";
 import type { RestoreMetadata, TargetContext } from "./target-context.ts";
 
@@ -123,7 +123,7 @@ const STEP_TEXT: Readonly<Record<NodeChangeStep, string>> = {
 };
 
 function metadataWarning(place: EntryPlace, failure: NodeChangeFailure): RestoreWarning {
-  const attribute = failure.xattr === undefined ? "" : ` (${displayPath(failure.xattr)})`;
+  const attribute = failure.xattr === undefined ? "" : ` (${displayBytes(failure.xattr)})`;
   // A full disk is no reason to stop here: ext4 answers ENOSPC for an attribute that is too large for an inode.
   const problem = problemOf(failure.errno, `${STEP_TEXT[failure.step]}${attribute}`);
   return warningOf(place, failure.step === "open" ? { ...problem, code: "ERR_TARGET_UNSAFE" } : problem);

@@ -20,7 +20,7 @@ import { errnoName, errnoText } from "../posix/errno.ts";
 import type { DirectoryHandle, FileCalls } from "../posix/file-calls.ts";
 import { fileCalls } from "../posix/system-calls.ts";
 import { beginBigFile, type BigFile, discard, finishBigFile, writeContent, writeZeros } from "./big-file.ts";
-import { displayPath, nameProblem } from "./entry-name.ts";
+import { displayBytes, nameProblem } from "./entry-name.ts";
 import { FolderCache } from "./folder-cache.ts";
 import { finishFolder, makeFolder } from "./folders.ts";
 import { makeHardLink, makeSpecial, makeSymlink, type SpecialKind } from "./nodes.ts";
@@ -106,11 +106,11 @@ export function openTarget(directory: string | Buffer, options: TargetOptions): 
     owners: options.owners ?? (process.geteuid?.() === 0 ? "numbers" : "leave"),
     temporaryName: temporaryNames(options.randomness ?? systemRandomness),
   };
-  return createTree(context, displayPath(path));
+  return createTree(context, displayBytes(path));
 }
 
 function openTop(calls: FileCalls, path: Buffer): DirectoryHandle {
-  const subject = displayPath(path);
+  const subject = displayBytes(path);
   const remedy = "Name a folder that this user may write to.";
   try {
     makeFolderSync(path);
