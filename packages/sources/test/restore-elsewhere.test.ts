@@ -141,7 +141,7 @@ suite("names that a target does not tell apart", () => {
       notices.map(({ path }) => path.toString()),
       ["folder", "same"],
     );
-    assert.match(notices[0]?.message ?? "", /takes its name for FOLDER.*keep-both/u);
+    assert.match(notices[0]?.message ?? "", /takes its name for \/FOLDER.*keep-both/u);
   });
 
   test("are both wanted with keep-both, which gives the second one another name", async (context) => {
