@@ -32,7 +32,11 @@ port.on("message", (message: VerifyMessage) => {
       });
       return;
     case "check":
-      attempt(() => checker?.check(message));
+      attempt(() => {
+        // Every check is answered, also where the setup has failed: somebody waits for it.
+        assert(checker !== undefined, "The thread could not be set up.");
+        return checker.check(message);
+      });
       return;
     case "close":
       checker?.close();
