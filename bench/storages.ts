@@ -36,6 +36,9 @@ import { curlVersion, webdav } from "./storages/webdav.ts";
 
 const KINDS: readonly Kind[] = [sftp, s3, azure, webdav, smbSigned, smbEncrypted];
 
+/** The others need some minutes for 256 MiB of small files, and are measured once. */
+const REPEATED_WITH_TREES: readonly string[] = ["holdfast", "restic"];
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -54,6 +57,7 @@ if (values.report) console.log(renderTables(positionals.flatMap(readRecords)));
 else await measureStorages();
 
 async function measureStorages(): Promise<void> {
+  const kinds = chosenKinds(values.kinds.split(",")).filter(isThere);
   mkdirSync(values.dir, { recursive: true });
   const work = mkdtempSync(join(values.dir, "holdfast-bench-"));
   process.once("exit", () => rmSync(work, { recursive: true, force: true }));
@@ -73,13 +77,36 @@ async function measureStorages(): Promise<void> {
     if (record.record === "transfer") console.error(JSON.stringify(record));
   };
   report(describeMachine(bytes, content, Number(values.latency)));
-  const kinds = KINDS.filter(({ name }) => values.kinds.split(",").includes(name)).filter(isThere);
   for (let index = 0; index < Number(values.runs); index += 1) {
-    for (const kind of kinds) await measureKind(kind, index, work, report);
+    for (const kind of kinds) {
+      try {
+        await measureKind(kind, index, work, report);
+      } catch (error) {
+        tellFailure(`${kind.name}, run ${String(index)}`, error);
+      }
+    }
   }
   const tables = renderTables(records);
   writeFileSync(`${file}.md`, tables);
   console.log(tables);
+}
+
+/** A name, or the beginning of several up to a hyphen: `smb`. */
+function chosenKinds(names: readonly string[]): readonly Kind[] {
+  for (const name of names) {
+    if (!KINDS.some((kind) => isNamed(kind, name)))
+      throw new Error(`--kinds ${name}: say ${kindNames.join(", ")}`);
+  }
+  return KINDS.filter((kind) => names.some((name) => isNamed(kind, name)));
+}
+
+function isNamed({ name }: Kind, asked: string): boolean {
+  return name === asked || name.startsWith(`${asked}-`);
+}
+
+function tellFailure(what: string, error: unknown): void {
+  console.error(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
 }
 
 function isThere({ name, missing }: Kind): boolean {
@@ -100,16 +127,15 @@ async function measureKind(
   const all = service.clients(line.port, `run${String(index)}`);
   const chosen = all
     .filter(({ name }) => values.clients === "" || values.clients.split(",").includes(name))
-    .filter(({ handles }) => handles === undefined || handles.some((one) => one === values.content));
+    .filter(({ handles }) => handles === undefined || handles.some((one) => one === values.content))
+    .filter(({ name }) => index === 0 || values.content !== "tree" || REPEATED_WITH_TREES.includes(name));
   for (let turn = 0; turn < chosen.length; turn += 1) {
     const client = chosen[(index + turn) % chosen.length];
     if (client === undefined) continue;
     try {
       measureClient(kind, client, index, work, report);
     } catch (error) {
-      const what = error instanceof Error ? error.message : String(error);
-      console.error(`${kind.name}, ${client.name}, run ${String(index)}: ${what}`);
-      process.exitCode = 1;
+      tellFailure(`${kind.name}, ${client.name}, run ${String(index)}`, error);
     }
   }
 }

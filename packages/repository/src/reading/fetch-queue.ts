@@ -8,7 +8,7 @@ import type { Storage } from "@holdfast/storage";
 import type { Fetch } from "./expected-reads.ts";
 
 /** Fetched and not read yet. A thread that has 8 MiB before it (one task of a restore) gets the next task's meanwhile. */
-const FETCHED_BYTES_MAX = 16 * 1024 * 1024;
+const FETCHED_BYTES_MAX = 12 * 1024 * 1024;
 
 export interface FetchReceiver {
   /** The memory is the receiver's. */
