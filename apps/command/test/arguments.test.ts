@@ -38,6 +38,8 @@ suite("A path", () => {
     const [copy] = eventsOf(await ok(["copies", storage, "--json"]), "copy");
     const expected = Buffer.concat([Buffer.from(`${path("source")}/`), name]);
     assert.deepEqual(copy?.["pathsBase64"], [expected.toString("base64")]);
+    const [, listed = ""] = (await ok(["copies", storage])).stdout.split("\n");
+    assert(listed.endsWith(` ${path("source")}/latin1-\\xE4`), listed);
   });
 });
 

@@ -4,7 +4,7 @@ import { type CommandCall, EXIT, type Exit } from "../command-call.ts";
 import { filterCopies, readCopies, warnOfDamaged } from "../copy-listing.ts";
 import { type Encryption, encryptionOf } from "../encryption.ts";
 import type { JsonFields } from "../output/output.ts";
-import { displayPath, printable } from "../output/printable.ts";
+import { displayBytes, printable } from "../output/printable.ts";
 import { formatBytes, formatCount, formatNumber, formatTime } from "../output/quantity.ts";
 import { type Column, formatTable } from "../output/table.ts";
 import { accessRepository } from "../repository-access.ts";
@@ -65,7 +65,7 @@ function copyRow({ id, table, details }: Copy): readonly string[] {
     formatBytes(table.root.bytes),
     formatNumber(details.files),
     printable(details.tags.join(",")),
-    details.paths.map(displayPath).join(" "),
+    details.paths.map(displayBytes).join(" "),
   ];
 }
 
