@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { suite, test } from "node:test";
 import { frameKeys, sealFrame, sealNonce, suiteFor } from "@holdfast/crypto";
 import { isAppError } from "@holdfast/kernel";
+import { deriveKeySet } from "../src/keys/key-set.ts";
 import { openDirectory, openPackEnd, PACK_END_BYTES } from "../src/packs/pack-format.ts";
 import { packKeyOf } from "../src/packs/pack-key.ts";
 import {
@@ -20,6 +21,7 @@ import {
   writeHeader,
 } from "../src/packs/record-header.ts";
 import { openPlaintext, openRecord } from "../src/packs/record-opener.ts";
+import { RecordDecoder } from "../src/reading/record-decoder.ts";
 
 const PACK = "packs/test";
 const PACK_LENGTH = 8192;
@@ -181,4 +183,22 @@ suite("a record", () => {
     for (const wrong of [bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.alloc(1)])])
       refused(() => openRecord(key, wrong, OFFSET, PACK), /its length is not what its header says/u);
   });
+});
+
+test("a chunk that an index says to be longer than its record is refused, although what is there has its id", () => {
+  const decoder = new RecordDecoder(deriveKeySet(randomBytes(32), randomBytes(16), ["read"]));
+  const plaintext = randomBytes(100);
+  const place = {
+    pack: randomBytes(32),
+    packLength: PACK_LENGTH,
+    packKind: 1,
+    offset: 0,
+    length: 200,
+    type: 2,
+  };
+  const id = decoder.idOf(RECORD_TYPES.chunk, plaintext.subarray(60));
+  const chunk = (chunkLength: number): Buffer =>
+    decoder.chunk(plaintext, { ...place, chunkOffset: 60, chunkLength }, id);
+  assert.deepEqual(chunk(40), plaintext.subarray(60));
+  refused(() => chunk(41), /outside its record/u);
 });

@@ -90,6 +90,8 @@ export class RecordDecoder {
   chunk(plaintext: Buffer, place: ChunkPlace, id: Uint8Array): Buffer {
     const end = place.chunkOffset + place.chunkLength;
     const what = `The chunk ${Buffer.from(id.subarray(0, 8)).toString("hex")} in ${packName(place.pack)}`;
+    // What is there of it may have the right id: a list of chunks would then have another length than it says.
+    if (end > plaintext.length) throw wrongContent(what, "it lies outside its record");
     const chunk = plaintext.subarray(place.chunkOffset, end);
     if (!this.idOf(RECORD_TYPES.chunk, chunk).equals(id)) {
       throw wrongContent(what, "its content does not match its id");

@@ -8,9 +8,9 @@ import { win32 } from "node:path";
 import process from "node:process";
 import type { ToolCall } from "./tool-runner.ts";
 
-/** What goes wrong ends the script; what it prints is UTF-8, and nothing but its own. */
+/** What goes wrong ends the script; what it prints is nothing but its own, and UTF-8 where there is a console. */
 const START =
-  "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'; [Console]::OutputEncoding = [Text.Encoding]::UTF8; ";
+  "$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'; try { [Console]::OutputEncoding = New-Object Text.UTF8Encoding $false } catch { }; ";
 
 export function powerShell(
   script: string,
