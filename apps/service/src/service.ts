@@ -235,6 +235,11 @@ function lifecycle({
   close,
 }: Lives): Pick<Parts, "start" | "end"> {
   const endings: (() => Promise<void>)[] = [];
+  const unlessAbsent = async (work: () => Promise<unknown>): Promise<void> => {
+    await work().catch((error: unknown) => {
+      if (!outages.tell(error)) throw error;
+    });
+  };
   return {
     start: async () => {
       await audit.checkpoint();
@@ -264,16 +269,16 @@ function lifecycle({
       });
     },
     end: async () => {
-      outages.stop();
       tls.stop();
       for (const end of endings) await end();
       try {
-        await dispatcher.stop();
+        // That its devices are free, the other processes see without being told, if the database is absent.
+        await unlessAbsent(dispatcher.stop);
       } finally {
-        // Also when the database is absent, which was to be told that the devices are free.
         await close();
       }
-      await audit.checkpoint();
+      await unlessAbsent(audit.checkpoint);
+      outages.stop();
     },
   };
 }

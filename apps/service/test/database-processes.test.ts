@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { systemClock, systemRandomness } from "@holdfast/kernel";
 import { sql } from "kysely";
 import { createAuditLog } from "../src/audit/audit-log.ts";
-import type { Database } from "../src/database/database.ts";
+import type { Database, Db } from "../src/database/database.ts";
 import { openDatabase } from "../src/database/open-database.ts";
 import { runOnce } from "../src/http/idempotency.ts";
 import { forEachDatabase } from "./databases.ts";
@@ -22,7 +22,7 @@ async function openSeveral(url: string): Promise<Database[]> {
   return databases;
 }
 
-async function insertUser({ db }: Database): Promise<void> {
+async function insertUser({ db }: { readonly db: Db }): Promise<void> {
   const times = { password_changed_at: 1, created_at: 1 };
   await db
     .insertInto("users")
@@ -47,6 +47,28 @@ forEachDatabase("several processes", (open) => {
     await Promise.all(databases.flatMap((database) => Array.from({ length: 10 }, () => increment(database))));
     const { revision } = await first.db.selectFrom("users").select("revision").executeTakeFirstOrThrow();
     assert.equal(revision, PROCESSES * 10);
+    for (const database of databases) await database[Symbol.asyncDispose]();
+  });
+
+  test("make the same row once, and the others find it", async () => {
+    const databases = await openSeveral(await open.newUrl());
+    // What a transaction does not look for before it writes, no database orders among the reads of others.
+    const make = (database: Database): Promise<string> => {
+      let attempts = 0;
+      return database.transaction(async (transaction) => {
+        attempts += 1;
+        const found = async () => transaction.selectFrom("users").select("id").executeTakeFirst();
+        if (attempts > 1 && (await found()) !== undefined) return "found";
+        await insertUser({ db: transaction });
+        return "made";
+      });
+    };
+    const results = await Promise.allSettled(databases.map(make));
+    if (open.kind === "postgres") {
+      const values = results.map((result) => (result.status === "fulfilled" ? result.value : result.reason));
+      assert.deepEqual(values.toSorted(), [...Array.from({ length: PROCESSES - 1 }, () => "found"), "made"]);
+    }
+    assert.equal((await databases[0]?.db.selectFrom("users").select("id").execute())?.length, 1);
     for (const database of databases) await database[Symbol.asyncDispose]();
   });
 

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import { isDatabaseAbsent } from "../src/database/failures.ts";
 import { openPostgres } from "../src/database/open-postgres.ts";
-import { startService } from "../src/service.ts";
+import { type RunningService, startService } from "../src/service.ts";
 import { postgresMissing, startPostgres } from "./postgres-server.ts";
 import { startSilentProxy } from "./silent-proxy.ts";
 
@@ -66,6 +66,28 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
     await until(() => heard > before);
   });
 
+  test("a question that was lost does not count against a database that answers since", {
+    timeout: 120_000,
+  }, async () => {
+    await using server = await startPostgres();
+    await using proxy = await startSilentProxy(server);
+    await using database = openPostgres(proxy.url("postgres"), TIMES);
+    const one = () => sql`select 1`.execute(database.db);
+    await one();
+    const before = proxy.count();
+    proxy.setSilent(true);
+    const lost = assert.rejects(one(), isDatabaseAbsent);
+    await until(() => proxy.count() > before);
+    proxy.setSilent(false);
+    const endMs = performance.now() + 2 * TIMES.answerMs;
+    while (performance.now() < endMs) {
+      await one();
+      await sleep(20);
+    }
+    // On a connection that has nothing to say, and is cut once the database has said so.
+    await lost;
+  });
+
   test("long work goes on as long as the server is at it", { timeout: 120_000 }, async () => {
     await using server = await startPostgres();
     await using proxy = await startSilentProxy(server);
@@ -86,6 +108,24 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
     await database[Symbol.asyncDispose]();
   });
 
+  test("keeps no service from its end", { timeout: 240_000 }, async () => {
+    await using server = await startPostgres();
+    await using proxy = await startSilentProxy(server);
+    await server.administer("create database holdfast");
+    const folder = mkdtempSync(join(tmpdir(), "hf-silent-"));
+    const lines: string[] = [];
+    const service = await startOn(proxy.url("holdfast"), folder, lines);
+    try {
+      proxy.setSilent(true);
+      await service.stop();
+      await assert.rejects(ask(`${service.url}/healthz`), "it listens after its end");
+      assert.equal(lines.filter((line) => line.includes('"event":"database-absent"')).length, 1);
+      assert.deepEqual(unforeseen(lines), []);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   test("makes the service not ready, which says so once, and once that it is over", {
     timeout: 240_000,
   }, async () => {
@@ -94,14 +134,7 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
     await server.administer("create database holdfast");
     const folder = mkdtempSync(join(tmpdir(), "hf-silent-"));
     const lines: string[] = [];
-    const service = await startService({
-      dataFolder: join(folder, "data"),
-      unlockFile: join(folder, "keys", "unlock"),
-      listen: { host: "127.0.0.1", port: 0 },
-      database: proxy.url("holdfast"),
-      version: "0.1.0",
-      log: (line) => lines.push(line),
-    });
+    const service = await startOn(proxy.url("holdfast"), folder, lines);
     const counted = (event: string): number =>
       lines.filter((line) => line.includes(`"event":"${event}"`)).length;
     try {
@@ -119,10 +152,7 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
       await until(() => counted("database-back") > 0);
       assert.equal(counted("database-absent"), 1);
       assert.equal(counted("database-back"), 1);
-      assert.deepEqual(
-        lines.filter((line) => line.includes('"unforeseen"') || line.includes('"failure"')),
-        [],
-      );
+      assert.deepEqual(unforeseen(lines), []);
     } finally {
       await service.stop();
       await assert.rejects(ask(`${service.url}/healthz`), "it listens after its end");
@@ -130,6 +160,21 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
     }
   });
 });
+
+function startOn(database: string, folder: string, lines: string[]): Promise<RunningService> {
+  return startService({
+    dataFolder: join(folder, "data"),
+    unlockFile: join(folder, "keys", "unlock"),
+    listen: { host: "127.0.0.1", port: 0 },
+    database,
+    version: "0.1.0",
+    log: (line) => lines.push(line),
+  });
+}
+
+function unforeseen(lines: readonly string[]): string[] {
+  return lines.filter((line) => line.includes('"unforeseen"') || line.includes('"failure"'));
+}
 
 async function ask(url: string): Promise<{ readonly status: number; readonly text: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();

@@ -91,6 +91,10 @@ async function countStates(database: Database): Promise<Record<string, number>> 
   return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
 }
 
+function noFailures(processes: readonly Process[]): void {
+  for (const { failures } of processes) assert.deepEqual(failures, []);
+}
+
 async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
   const end = performance.now() + 60_000;
   while (!(await condition())) {
@@ -155,6 +159,7 @@ suite("three processes on one PostgreSQL", { skip: postgresMissing }, () => {
       }
     }
     await until(async () => {
+      noFailures(fleet.processes);
       for (const process of fleet.processes) await process.dispatcher.dispatch();
       return (await countStates(first.database))["succeeded"] === ids.length;
     }, "the work");
@@ -162,7 +167,32 @@ suite("three processes on one PostgreSQL", { skip: postgresMissing }, () => {
     const given = await first.database.db.selectFrom("runs").select(["task_id"]).execute();
     assert.equal(given.length, ids.length);
     assert.equal(new Set(given.map(({ task_id: id }) => id)).size, ids.length);
-    for (const process of fleet.processes) assert.deepEqual(process.failures, []);
+    noFailures(fleet.processes);
+  });
+
+  test("events that come by two processes at once are stored once", async () => {
+    await using fleet = await startFleet(await newUrl(), 2);
+    const [first, second] = fleet.processes;
+    assert(first !== undefined && second !== undefined);
+    const identity = await enrolDevice(first);
+    for (let round = 0; round < 20; round += 1) {
+      const id = await first.createTask(identity.deviceId);
+      const former = await connectAgent(first, identity);
+      const { run } = await former.next("start");
+      const newer = await connectAgent(second, identity, [{ run, nextEvent: 1 }]);
+      for (const agent of [former, newer]) {
+        agent.event(run, 1, { kind: "started" });
+        agent.event(run, 2, { kind: "succeeded", result: BACKUP_RESULT });
+      }
+      await until(async () => {
+        noFailures(fleet.processes);
+        return (await taskRow(first.database, id)).state === "succeeded";
+      }, "the run");
+      former.socket.terminate();
+      newer.socket.terminate();
+      await Promise.all([former.closed, newer.closed]);
+    }
+    noFailures(fleet.processes);
   });
 
   test("when one is killed, its devices go on at another; nothing is lost, and nothing done twice", async () => {

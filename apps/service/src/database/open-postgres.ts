@@ -9,6 +9,7 @@ import { Kysely, PostgresDialect, type PostgresPool, sql } from "kysely";
 import pg from "pg";
 import { AUDIT_END_LOCK } from "./audit-end-lock.ts";
 import type { Database, Db, Transaction } from "./database.ts";
+import { isUniqueViolation } from "./failures.ts";
 import { listenOnPostgres, NOTIFY_CHANNEL } from "./postgres-listener.ts";
 import { lineOfCaller } from "./query-lines.ts";
 import { type PostgresWatch, WATCH_TIMES, type WatchTimes, watchPostgres } from "./postgres-watch.ts";
@@ -132,12 +133,16 @@ function toNumber(text: string): number {
   return number;
 }
 
+/**
+ * A key that is there already may be the work of another transaction at the same time, which is then told as this and not as a lost race
+ * (PostgreSQL documentation, "Serialization Failure Handling"): once more, and the work sees what the other one has written.
+ */
 async function serializable<T>(db: Db, work: (transaction: Transaction) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await (attempt === 1 ? attemptOnce(db, work) : attemptInTurn(db, work));
     } catch (error) {
-      if (!isLostRace(error)) throw error;
+      if (!isLostRace(error) && !(attempt === 1 && isUniqueViolation(error))) throw error;
       if (attempt === ATTEMPTS_MAX) {
         throw new AppError("ERR_DATABASE_BUSY", "The database could not order this change among others.", {
           remedy: "Try again in a moment.",

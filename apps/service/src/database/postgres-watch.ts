@@ -45,14 +45,16 @@ export function watchPostgres(settings: pg.ClientConfig, times: WatchTimes): Pos
   const open = new Set<pg.Client>();
   const running = new Map<pg.Client, Query>();
   let isAbsent = false;
+  let answeredAt = Number.NEGATIVE_INFINITY;
   let asking: Promise<boolean> | undefined;
 
   const cut = (): void => {
     for (const client of open) cutClient(client);
   };
   const ask = async (): Promise<boolean> => {
+    const began = performance.now();
     try {
-      const long = [...running].filter(([, { since }]) => performance.now() - since > times.longMs);
+      const long = [...running].filter(([, { since }]) => began - since > times.longMs);
       const atWork = await askServer(
         settings,
         times.answerMs,
@@ -68,6 +70,8 @@ export function watchPostgres(settings: pg.ClientConfig, times: WatchTimes): Pos
     } catch (error) {
       // A server that refuses says so at once to everybody: nobody need be told here, nor wait until it is asked again.
       if (error instanceof pg.DatabaseError) return false;
+      // It was silent when this began, and has answered others since.
+      if (answeredAt > began) return ask();
       isAbsent = !isRefusal(error);
       cut();
       return false;
@@ -91,8 +95,13 @@ export function watchPostgres(settings: pg.ClientConfig, times: WatchTimes): Pos
     follow: (client) => {
       open.add(client);
       client.once("end", () => open.delete(client));
-      noteQueries(client, running, (error) => {
-        if (isDatabaseAbsent(error)) void isThere();
+      noteQueries(client, running, {
+        answered: () => {
+          answeredAt = performance.now();
+        },
+        failed: (error) => {
+          if (isDatabaseAbsent(error)) void isThere();
+        },
       });
     },
     isThere,
@@ -103,17 +112,24 @@ export function watchPostgres(settings: pg.ClientConfig, times: WatchTimes): Pos
   };
 }
 
+interface QueryListener {
+  readonly answered: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
 /** `running` has the query that the client waits for. A client has one at a time here. */
 function noteQueries(
   client: pg.Client,
   running: Map<pg.Client, Query>,
-  failed: (error: unknown) => void,
+  { answered, failed }: QueryListener,
 ): void {
   const query = client.query.bind(client);
   const noted = async (text: string, values?: unknown[]): Promise<pg.QueryResult> => {
     running.set(client, { since: performance.now(), idleAnswers: 0 });
     try {
-      return await query(text, values);
+      const result = await query(text, values);
+      answered();
+      return result;
     } catch (error) {
       failed(error);
       throw error;

@@ -105,14 +105,15 @@ async function storeEventsOfRun(
   const fresh = inOrder(run, events);
   const end = fresh.find(({ event }) => isEnd(event));
   const kept = end === undefined ? fresh : fresh.slice(0, fresh.indexOf(end) + 1);
-  await insertEvents(dependencies, transaction, kept);
   const last = kept.at(-1)?.number ?? run.last_event;
   if (kept.length > 0) {
+    // First: who stores the same of a newer channel, at another process, loses the race for this row.
     await transaction
       .updateTable("runs")
       .set({ last_event: last, state: "running", started_at: run.started_at ?? dependencies.clock.now() })
       .where("id", "=", runId)
       .execute();
+    await insertEvents(dependencies, transaction, kept);
   }
   if (end === undefined) return { run: runId, acknowledged: last, unwanted: false, ended: false };
   await endRun(dependencies, transaction, run, await endOf(transaction, run, end.event));
@@ -221,12 +222,12 @@ async function storeLateSuccess(
   if (message.event.kind !== "succeeded") return;
   const end = await successOf(transaction, run, message.event.result);
   if (end.state !== "succeeded") return;
-  await insertEvents(dependencies, transaction, [message]);
   await transaction
     .updateTable("runs")
     .set({ last_event: message.number })
     .where("id", "=", run.id)
     .execute();
+  await insertEvents(dependencies, transaction, [message]);
   await recordLateSuccess(dependencies, transaction, run, end);
 }
 
