@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { zstdDecompressSync } from "node:zlib";
 import * as d from "./decode.ts";
@@ -112,8 +112,19 @@ export function openRecord(pack: Pack, { offset, length, type, members }: PackRe
     checkIds(type, header.id, concat(...frames), members, keys);
     return concat(...frames);
   };
-  const bytes = readFileSync(pack.path).subarray(offset, offset + length);
+  const bytes = readPart(pack, offset, length);
   return d.about(`${pack.name}, record at ${offset}`, () => d.decode(bytes, read));
+}
+
+/** What the pack has from there on, of so many bytes: a whole pack for each of its records would be a lot. */
+function readPart(pack: Pick<Pack, "path" | "length">, offset: number, length: number): Buffer {
+  const bytes = Buffer.alloc(Math.max(0, Math.min(length, pack.length - offset)));
+  const file = openSync(pack.path, "r");
+  try {
+    return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, offset));
+  } finally {
+    closeSync(file);
+  }
 }
 
 function decompress(bytes: Buffer, length: number): Buffer {
