@@ -24,6 +24,7 @@ import { adoptWorker, createWorkerCode } from "./devices/own-worker.ts";
 import { attachUploads } from "./downloads/upload-server.ts";
 import { explainFullDisk } from "./disk-full.ts";
 import { createDomains, type Domains, routesOf } from "./domains.ts";
+import { noteCreations } from "./http/creations.ts";
 import { timeDatabase } from "./http/database-time.ts";
 import { createLog, describeError, type Log } from "./http/log.ts";
 import { closeServer } from "./http/close-server.ts";
@@ -112,7 +113,7 @@ async function start(options: ServiceOptions): Promise<RunningService> {
   const opened = opening.use(await openDatabase(options.database));
   const metrics = createServiceMetrics();
   opening.defer(metrics.stop);
-  const database = timeDatabase(opened, metrics.queried);
+  const database = noteCreations(timeDatabase(opened, metrics.queried));
   const vault = opening.use(await openVaultOf(database, clock, options));
   const parts = await putTogether({ database, vault, clock, log, metrics }, options);
   opening.defer(() => parts.end());
@@ -240,13 +241,16 @@ function lifecycle({
       if (!outages.tell(error)) throw error;
     });
   };
+  /** By a kill, an absent database, or another process; nothing that runs waits for it. */
+  const finishWhatWasLeft = async (): Promise<void> => {
+    await finishRotation(domains).catch(failed);
+    await addRecoverySlots(domains);
+  };
   return {
     start: async () => {
       await audit.checkpoint();
-      // What a kill, or another process, may have left; nothing that runs waits for it.
       await vouchForOldFactors(domains);
-      await finishRotation(domains).catch(failed);
-      await addRecoverySlots(domains).catch(failed);
+      await finishWhatWasLeft().catch(failed);
       await dispatcher.start();
       const scheduler = startScheduler({ ...domains, scheduled: metrics.scheduled }, failed);
       const housekeeper = startHousekeeper(
@@ -256,6 +260,7 @@ function lifecycle({
       const notifier = startNotifier(domains, failed);
       const timer = setInterval(() => {
         audit.checkpoint().catch(failed);
+        finishWhatWasLeft().catch(failed);
       }, CHECKPOINT_MS);
       const sweeper = setInterval(() => {
         endOldProposals(domains).catch(failed);

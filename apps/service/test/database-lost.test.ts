@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sql } from "kysely";
 import { isUnreachable } from "../src/database/failures.ts";
 import { openDatabase } from "../src/database/open-database.ts";
+import { openPostgres } from "../src/database/open-postgres.ts";
 import { postgresMissing, startPostgres } from "./postgres-server.ts";
 
 suite("a database that goes away", { skip: postgresMissing }, () => {
@@ -25,5 +26,22 @@ suite("a database that goes away", { skip: postgresMissing }, () => {
     await server.start();
     const { rows } = await sql<{ one: number }>`select 1 as one`.execute(database.db);
     assert.deepEqual(rows, [{ one: 1 }]);
+  });
+
+  test("while a transaction that has lost a race is done in its turn is told as that", async () => {
+    await using server = await startPostgres();
+    await using database = openPostgres(server.url("postgres"));
+    let attempts = 0;
+    const lost = database.transaction(async (transaction) => {
+      attempts += 1;
+      if (attempts === 1) throw Object.assign(new Error("could not serialize access"), { code: "40001" });
+      await sql`select pg_terminate_backend(pg_backend_pid())`.execute(transaction);
+    });
+    await assert.rejects(lost, isUnreachable);
+    assert.equal(attempts, 2);
+    // The turn was passed on.
+    assert.equal(await database.transaction(async () => "done"), "done");
+    const { rows } = await sql`select 1 from pg_locks where locktype = 'advisory'`.execute(database.db);
+    assert.deepEqual(rows, []);
   });
 });

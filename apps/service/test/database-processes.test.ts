@@ -22,6 +22,10 @@ async function openSeveral(url: string): Promise<Database[]> {
   return databases;
 }
 
+function compareText(one: string, other: string): number {
+  return one < other ? -1 : 1;
+}
+
 async function insertUser({ db }: { readonly db: Db }): Promise<void> {
   const times = { password_changed_at: 1, created_at: 1 };
   await db
@@ -65,8 +69,13 @@ forEachDatabase("several processes", (open) => {
     };
     const results = await Promise.allSettled(databases.map(make));
     if (open.kind === "postgres") {
-      const values = results.map((result) => (result.status === "fulfilled" ? result.value : result.reason));
-      assert.deepEqual(values.toSorted(), [...Array.from({ length: PROCESSES - 1 }, () => "found"), "made"]);
+      const values = results.map((result) =>
+        result.status === "fulfilled" ? result.value : String(result.reason),
+      );
+      assert.deepEqual(values.toSorted(compareText), [
+        ...Array.from({ length: PROCESSES - 1 }, () => "found"),
+        "made",
+      ]);
     }
     assert.equal((await databases[0]?.db.selectFrom("users").select("id").execute())?.length, 1);
     for (const database of databases) await database[Symbol.asyncDispose]();

@@ -20,7 +20,8 @@ import { type NotificationFixture, notifications } from "./notifications-fixture
 import { dropTriggers } from "./vault-fixture.ts";
 import { newTaskRow } from "./task-row.ts";
 
-const DAY_MS = 24 * 3600_000;
+const HOUR_MS = 3600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 const hasCode =
   (code: ErrorCode) =>
@@ -325,6 +326,27 @@ forEachDatabase("what falls silent or ends", (open) => {
       (await told(database)).map(([kind]) => kind),
       ["vault.problem"],
     );
+  });
+
+  test("is looked for again an hour after a look that did not come to its end", async () => {
+    await using fixture = await conditions(["vault.problem"], await open());
+    const { database, vault, clock } = fixture;
+    const broken = {
+      ...vault,
+      recoveryPublicKey: async (): Promise<never> => {
+        throw new Error("Connection terminated unexpectedly");
+      },
+    };
+    const now = clock.now();
+    await assert.rejects(raiseConditions({ database, clock, vault: broken }, now), /terminated/u);
+    await dropTriggers(database, "vault_values");
+    await database.db
+      .updateTable("vault_values")
+      .set({ value_box: Buffer.alloc(60) })
+      .execute();
+    assert.equal(await raiseConditions(fixture, now), 0, "not at once");
+    clock.move(HOUR_MS);
+    assert.equal(await raiseConditions(fixture, now), 1);
   });
 });
 

@@ -197,6 +197,23 @@ forEachDatabase("a replication", (open) => {
     assert.equal(replica.config.suite.name, "aes-256-gcm");
   });
 
+  test("that no device can do is done by its next run, and meanwhile not in the way of others", async () => {
+    await using fixture = await catalogue(await open());
+    const { clock, database, queued } = fixture;
+    const schedule = { timeZone: "UTC", rules: [{ kind: "hourly", interval: 1 }] };
+    const { backUp } = await scene(fixture, { schedule });
+    await backUp("a");
+    clock.move(HOUR_MS);
+    await database.db.updateTable("devices").set({ disabled: 1 }).execute();
+    const before = queued.length;
+    assert.equal(await runDueReplications(fixture, clock.now()), 0);
+    await database.db.updateTable("devices").set({ disabled: 0 }).execute();
+    assert.equal(await runDueReplications(fixture, clock.now()), 0, "it was looked at");
+    clock.move(HOUR_MS);
+    assert.equal(await runDueReplications(fixture, clock.now()), 1);
+    assert.equal(queued.length, before + 1);
+  });
+
   test("runs by its schedule, once, and after backups of its plans", async () => {
     await using fixture = await catalogue(await open());
     const { clock, queued } = fixture;

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { DEVICE_LOST_MS, type RunEvent } from "@holdfast/protocol";
 import fc from "fast-check";
+import type { Transaction } from "../src/database/database.ts";
 import { openDatabase } from "../src/database/open-database.ts";
 import { BACKUP_RESULT, startService, taskRow, type TestService } from "./device-fixture.ts";
 import { dial, enrolDevice, type Identity, type ScriptedAgent } from "./scripted-agent.ts";
@@ -154,8 +155,12 @@ async function take(
   else await cancelOne(service, ids);
 }
 
-/** At any moment. */
-async function checkInvariants({ database: { db } }: TestService): Promise<void> {
+/** At any moment, which one transaction sees: what is sent is handled meanwhile. */
+async function checkInvariants({ database }: TestService): Promise<void> {
+  await database.transaction(checkAtOnce);
+}
+
+async function checkAtOnce(db: Transaction): Promise<void> {
   const runs = await db.selectFrom("runs").selectAll().execute();
   const active = runs.filter(({ ended_at: endedAt }) => endedAt === null).map(({ task_id: id }) => id);
   assert.equal(new Set(active).size, active.length, "a task is in two hands");

@@ -17,6 +17,7 @@ import { userActor } from "../src/audit/audit.ts";
 import { openVault } from "../src/secrets/open-vault.ts";
 import { confirmRecoveryKit, makeRecoveryKit } from "../src/secrets/recovery-kit.ts";
 import { addRecoverySlots } from "../src/secrets/repository-slots.ts";
+import type { OpenedVault } from "../src/secrets/vault-of-keys.ts";
 import { vaultRoutes } from "../src/secrets/vault-routes.ts";
 import { addPassphraseSlot, removeSlot, type VaultDependencies } from "../src/secrets/vault-slots.ts";
 import { vaultStatus } from "../src/secrets/vault-status.ts";
@@ -260,6 +261,29 @@ forEachDatabase("recovery kit", (open) => {
     const ports = { ...PORTS, storage, process, hasEnded: () => false };
     await openRepository(ports, { kind: "recovery", seed: parseRecoveryKey(kit.text) }, ["read"]);
     await openRepository(ports, { kind: "passphrase", passphrase: Buffer.from(VALUE) }, ["read"]);
+  });
+
+  test("an older kit that was just being given to repositories does not come back in place of a newer one", async () => {
+    await using fixture = await kitFixture(open);
+    const { vaultDependencies } = fixture;
+    const { vault } = vaultDependencies;
+    const id = await addRepository(fixture, (await createKey(fixture)).id);
+    await confirm(fixture, await make(fixture));
+    const older = await vault.recoveryPublicKey(fixture.base.database.db);
+    await confirm(fixture, await make(fixture));
+    await addRecoverySlots(vaultDependencies);
+    const before = await preparedOf(fixture, id);
+    let isFirst = true;
+    const late: OpenedVault = {
+      ...vault,
+      recoveryPublicKey: async (db) => {
+        const key = isFirst ? older : await vault.recoveryPublicKey(db);
+        isFirst = false;
+        return key;
+      },
+    };
+    await addRecoverySlots({ ...vaultDependencies, vault: late });
+    assert.deepEqual(await preparedOf(fixture, id), before);
   });
 
   test("a newer kit takes the place of the older one in what agents have not stored", async () => {

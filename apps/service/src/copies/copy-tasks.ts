@@ -174,6 +174,8 @@ export async function startCopyTask(
 ): Promise<string> {
   const id = await database.transaction(async (transaction) => {
     await check?.(transaction);
+    // It may have been removed since it was chosen: what waits for it would wait for ever.
+    await checkDevice(transaction, task.deviceId);
     const created = await queue.create(transaction, task);
     await audit.append(transaction, {
       actor: userActor(actor),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { isAppError } from "@holdfast/kernel";
+import { AppError, isAppError } from "@holdfast/kernel";
 
 /** Extended result codes of SQLite (sqlite.org/rescode.html). */
 const SQLITE_UNIQUE: ReadonlySet<number> = new Set([1555, 2067]);
@@ -24,6 +24,22 @@ export function isForeignKeyViolation(error: unknown): boolean {
 /** A trigger refused to change what never changes. */
 export function isFrozen(error: unknown): boolean {
   return codeOf(error) === FROZEN_STATE || sqliteCodeOf(error) === SQLITE_TRIGGER;
+}
+
+/**
+ * serialization_failure and deadlock_detected (PostgreSQL documentation, appendix A): somebody else was faster, and the same work may
+ * succeed now.
+ */
+export function isLostRace(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === "40001" || code === "40P01";
+}
+
+export function databaseBusy(cause: unknown): AppError {
+  return new AppError("ERR_DATABASE_BUSY", "The database could not order this change among others.", {
+    remedy: "Try again in a moment.",
+    cause,
+  });
 }
 
 /** Another process writes to the SQLite file. */
@@ -58,7 +74,7 @@ export function isUnreachable(error: unknown): boolean {
   }
   return (
     error instanceof Error &&
-    /^(?:Connection terminated|timeout expired|Client (?:has encountered a connection error|was closed))/u.test(
+    /^(?:Connection terminated|timeout expired|Client (?:has encountered a connection error|was closed)|Postgres connection has been discarded)/u.test(
       error.message,
     )
   );
@@ -68,6 +84,21 @@ export function isUnreachable(error: unknown): boolean {
 export function isDatabaseAbsent(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isDatabaseAbsent);
   return isAppError(error, "ERR_DATABASE_UNREACHABLE") || isUnreachable(error);
+}
+
+/** Not a fault of what was to be done: it is done again later. */
+export function isOfDatabase(error: unknown): boolean {
+  if (error instanceof AppError) return error.code.startsWith("ERR_DATABASE_");
+  return isUnreachable(error) || isLostRace(error);
+}
+
+/** What {@link isDatabaseAbsent} found, for who asked. */
+export function databaseAbsent(error: unknown): AppError {
+  if (isAppError(error)) return error;
+  return new AppError("ERR_DATABASE_UNREACHABLE", "The database of the service does not answer.", {
+    remedy: "Try again in a moment.",
+    cause: error,
+  });
 }
 
 const FULL_CODES: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);

@@ -9,8 +9,9 @@ import { Kysely, PostgresDialect, type PostgresPool, sql } from "kysely";
 import pg from "pg";
 import { AUDIT_END_LOCK } from "./audit-end-lock.ts";
 import type { Database, Db, Transaction } from "./database.ts";
-import { isUniqueViolation } from "./failures.ts";
-import { listenOnPostgres, NOTIFY_CHANNEL } from "./postgres-listener.ts";
+import { databaseAbsent, databaseBusy, isLostRace, isUniqueViolation } from "./failures.ts";
+import { listenOnPostgres } from "./postgres-listener.ts";
+import { notifyOnPostgres } from "./postgres-notifier.ts";
 import { lineOfCaller } from "./query-lines.ts";
 import { type PostgresWatch, WATCH_TIMES, type WatchTimes, watchPostgres } from "./postgres-watch.ts";
 import type { Tables } from "./tables.ts";
@@ -25,6 +26,8 @@ const END_TIMEOUT_MS = 3000;
 /** A transaction that waits for its own process is a defect: better an error than a standstill. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
 const ATTEMPTS_MAX = 12;
+/** So often a key that is there may be the work of another transaction at the same time. */
+const VIOLATIONS_MAX = 2;
 const RETRY_DELAY_MS = 5;
 const RETRY_DELAY_MAX_MS = 250;
 
@@ -45,8 +48,7 @@ export function openPostgres(url: string, times = WATCH_TIMES): Database {
         const isThere = watch.isThere();
         if (!isWaitTooLong(error)) throw error;
         if (await isThere) throw overloaded(own, error);
-        watch.check();
-        throw error;
+        throw databaseAbsent(error);
       }
     },
     end: async () => {
@@ -58,17 +60,17 @@ export function openPostgres(url: string, times = WATCH_TIMES): Database {
   };
   const db: Db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const listener = listenOnPostgres(settings, watch.follow);
+  const notifier = notifyOnPostgres(db);
   return {
     kind: "postgres",
     db,
     transaction: (work) => serializable(db, work),
     // The server shows nothing before.
     settled: async () => {},
-    notify: async (topic) => {
-      await sql`select pg_notify(${NOTIFY_CHANNEL}, ${topic})`.execute(db);
-    },
+    notify: notifier.notify,
     listen: listener.listen,
     [Symbol.asyncDispose]: async () => {
+      notifier.close();
       await listener.close();
       await db.destroy();
     },
@@ -138,17 +140,16 @@ function toNumber(text: string): number {
  * (PostgreSQL documentation, "Serialization Failure Handling"): once more, and the work sees what the other one has written.
  */
 async function serializable<T>(db: Db, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  let violations = 0;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await (attempt === 1 ? attemptOnce(db, work) : attemptInTurn(db, work));
     } catch (error) {
-      if (!isLostRace(error) && !(attempt === 1 && isUniqueViolation(error))) throw error;
-      if (attempt === ATTEMPTS_MAX) {
-        throw new AppError("ERR_DATABASE_BUSY", "The database could not order this change among others.", {
-          remedy: "Try again in a moment.",
-          cause: error,
-        });
-      }
+      // Also after lost races: those who do not append to the audit log are in no turn.
+      if (isUniqueViolation(error)) violations += 1;
+      else if (!isLostRace(error)) throw error;
+      if (violations > VIOLATIONS_MAX) throw error;
+      if (attempt === ATTEMPTS_MAX) throw databaseBusy(error);
       const delayMs = Math.min(RETRY_DELAY_MAX_MS, RETRY_DELAY_MS * 2 ** attempt);
       await sleep(Math.random() * delayMs);
     }
@@ -169,12 +170,8 @@ async function attemptInTurn<T>(db: Db, work: (transaction: Transaction) => Prom
     try {
       return await attemptOnce(connection, work);
     } finally {
-      await sql`select pg_advisory_unlock(${AUDIT_END_LOCK})`.execute(connection);
+      // A connection that is gone holds no lock: what it was lost with is to be told, or that all was done before.
+      await sql`select pg_advisory_unlock(${AUDIT_END_LOCK})`.execute(connection).catch(() => undefined);
     }
   });
-}
-
-/** serialization_failure and deadlock_detected (PostgreSQL documentation, appendix A): the same work may succeed now. */
-function isLostRace(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && (error.code === "40001" || error.code === "40P01");
 }

@@ -28,6 +28,7 @@ export function createOutageLog(
 ): OutageLog {
   let since: number | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let isStopped = false;
   const look = async (): Promise<void> => {
     try {
       // In the line of who failed first: timers keep it.
@@ -41,6 +42,7 @@ export function createOutageLog(
     listener.ended(seconds);
   };
   const later = (): void => {
+    if (isStopped) return;
     timer = setTimeout(() => void look(), LOOK_MS).unref();
   };
   return {
@@ -53,6 +55,9 @@ export function createOutageLog(
       }
       return true;
     },
-    stop: () => clearTimeout(timer),
+    stop: () => {
+      isStopped = true;
+      clearTimeout(timer);
+    },
   };
 }

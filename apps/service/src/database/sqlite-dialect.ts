@@ -18,7 +18,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
-import { isBusy } from "./failures.ts";
+import { databaseBusy, isBusy } from "./failures.ts";
 import { type Line, lineOfCaller } from "./query-lines.ts";
 import { type Changes, SqliteStatements } from "./sqlite-statements.ts";
 
@@ -197,7 +197,8 @@ class SqliteConnection implements DatabaseConnection {
         return this.#execute(query);
       } catch (error) {
         // Another process writes. A transaction of ours has the right to write from its beginning.
-        if (!isBusy(error) || this.#database.isTransaction || performance.now() > endMs) throw error;
+        if (!isBusy(error) || this.#database.isTransaction) throw error;
+        if (performance.now() > endMs) throw databaseBusy(error);
         await sleep(BUSY_DELAY_MS);
       }
     }

@@ -7,7 +7,7 @@ import { AppError } from "@holdfast/kernel";
 import { ENROLL_PATH, enrollRequest } from "@holdfast/protocol";
 import type { FastifyInstance } from "fastify";
 import { createAttemptLimit } from "./attempt-limit.ts";
-import { isOfDatabase } from "../tasks/run-end.ts";
+import { isOfDatabase } from "../database/failures.ts";
 import { enroll, type EnrolmentDependencies } from "./enrolment.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;

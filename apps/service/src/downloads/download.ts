@@ -90,6 +90,7 @@ async function newDownload(
     ...(uploadTo === undefined ? {} : { uploadTo }),
   };
   const taskId = await database.transaction(async (transaction) => {
+    await checkDevice(transaction, deviceId);
     const created = await queue.create(transaction, {
       kind: "download",
       deviceId,
@@ -132,13 +133,13 @@ async function arrivalOf(
   const { transfers, database } = dependencies;
   const ending = new AbortController();
   const { arrival } = transfers.expect(taskId, deviceId);
-  await database.notify("tasks");
   const left = Promise.withResolvers<never>();
   const leave = (): void =>
     left.reject(new AppError("ERR_CANCELLED", "Nobody waits for the download any more."));
   gone.addEventListener("abort", leave, { once: true });
   if (gone.aborted) leave();
   try {
+    await database.notify("tasks");
     // The task ends before its bytes have come only when it has failed.
     const failure = resultOf(dependencies, taskId, { waitMs: BEGIN_MS, signal: ending.signal }).then(() => {
       throw new AppError("ERR_RUN_LOST", "The device has ended the download without sending anything.", {

@@ -160,7 +160,7 @@ function watchStalled(receiver: Receiver): () => void {
   };
 }
 
-function brokenOff(): AppError {
+export function brokenOff(): AppError {
   return new AppError("ERR_RUN_LOST", "The device broke off what it was sending.", {
     remedy: "See in the tasks why, and start the download again.",
   });

@@ -13,7 +13,7 @@ import { answerRefusal, answerUpgrade } from "../channel/channel-server.ts";
 import type { Db } from "../database/database.ts";
 import { authorizeDevice, type AuthorizationDependencies } from "../devices/device-authorization.ts";
 import { ACTIVE_RUN_STATES } from "../tasks/run-end.ts";
-import { takeTransfer } from "./transfer.ts";
+import { brokenOff, takeTransfer } from "./transfer.ts";
 import type { Transfers } from "./transfers.ts";
 
 export interface UploadServerDependencies extends AuthorizationDependencies {
@@ -63,7 +63,7 @@ async function admit(
   let isOpen = false;
   const lost = (): void => {
     // Nobody else can take its place: the one who waits is told.
-    if (!isOpen) accept(Promise.reject(new Error("the connection ended in its beginning")));
+    if (!isOpen) accept(Promise.reject(brokenOff()));
   };
   socket.once("close", lost);
   sockets.handleUpgrade(request, socket, head, (ws) => {

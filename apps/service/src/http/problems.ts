@@ -7,9 +7,12 @@ import { STATUS_CODES } from "node:http";
 import { AppError, type ErrorCode, isAppError, newId } from "@holdfast/kernel";
 import type { InputProblem, Problem } from "@holdfast/protocol";
 import {
+  databaseAbsent,
+  databaseBusy,
   isDatabaseAbsent,
   isDatabaseOverloaded,
   isForeignKeyViolation,
+  isLostRace,
   isUniqueViolation,
 } from "../database/failures.ts";
 import { describeError, type Log } from "./log.ts";
@@ -47,7 +50,7 @@ export class RetryLaterError extends AppError {
 /** Any thrown value as a problem document; what nobody expected is logged under the id that the answer has. */
 export function problemOf(error: unknown, log: Log): Problem {
   // The log says once when it begins and when it ends.
-  if (isDatabaseAbsent(error)) return document(absentDatabase(error));
+  if (isDatabaseAbsent(error)) return document(databaseAbsent(error));
   const known = asAppError(error);
   if (known !== undefined && isDatabaseOverloaded(known)) return document(known);
   if (known === undefined || STATUSES[known.code] >= 500) return unexpected(error, known, log);
@@ -82,6 +85,8 @@ function unexpected(error: unknown, known: AppError | undefined, log: Log): Prob
 
 function asAppError(error: unknown): AppError | undefined {
   if (isAppError(error)) return error;
+  // A single statement is in no transaction, which would have been repeated.
+  if (isLostRace(error)) return databaseBusy(error);
   if (isUniqueViolation(error)) {
     return new AppError("ERR_NAME_TAKEN", "There is one with this name already.", {
       remedy: "Choose another name.",
@@ -95,15 +100,6 @@ function asAppError(error: unknown): AppError | undefined {
     });
   }
   return frameworkError(error);
-}
-
-function absentDatabase(error: unknown): AppError {
-  return isAppError(error)
-    ? error
-    : new AppError("ERR_DATABASE_UNREACHABLE", "The database of the service does not answer.", {
-        remedy: "Try again in a moment.",
-        cause: error,
-      });
 }
 
 /** Errors of Fastify itself, by their codes (fastify.dev/docs/latest/Reference/Errors). */

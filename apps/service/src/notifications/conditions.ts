@@ -40,8 +40,7 @@ export async function raiseConditions(dependencies: ConditionDependencies, since
   }
   if (await isWanted(database.db, "token.expiring"))
     found.push(...(await endingTokens(database.db, now, until)));
-  found.push(...(await verifyDaily(dependencies, now)));
-  return record(dependencies, found);
+  return (await record(dependencies, found)) + (await verifyDaily(dependencies, now));
 }
 
 async function record(dependencies: ConditionDependencies, events: readonly NotableEvent[]): Promise<number> {
@@ -120,24 +119,45 @@ async function endingTokens(db: Db, now: number, until: number): Promise<Notable
   }));
 }
 
-/** Vault and audit log are verified once a day, by one process, if somebody is to be told. */
-async function verifyDaily({ database, vault }: ConditionDependencies, now: number): Promise<NotableEvent[]> {
+/** Vault and audit log are verified once a day, by one process, if somebody is to be told. @returns how many events are new. */
+async function verifyDaily(dependencies: ConditionDependencies, now: number): Promise<number> {
+  const { database, vault } = dependencies;
   const { db } = database;
-  const events: NotableEvent[] = [];
-  if ((await isWanted(db, "vault.problem")) && (await isDue(db, "vault", now))) {
-    const { problems } = await verifyVault(db, vault);
-    const [first] = problems;
-    if (first !== undefined)
-      events.push(problem("vault.problem", now, problems.length, `${first.subject}: ${first.reason}`));
+  const looks: readonly Look[] = [
+    {
+      name: "vault",
+      kind: "vault.problem",
+      look: async () => {
+        const { problems } = await verifyVault(db, vault);
+        const [first] = problems;
+        if (first === undefined) return [];
+        return [problem("vault.problem", now, problems.length, `${first.subject}: ${first.reason}`)];
+      },
+    },
+    {
+      name: "audit",
+      kind: "audit.problem",
+      look: async () => {
+        const found = await verifyAudit(db, vault.auditPublicKey);
+        if (found.problem === undefined) return [];
+        const { number, reason } = found.problem;
+        return [problem("audit.problem", now, 1, `Row ${String(number)}: ${reason}`)];
+      },
+    },
+  ];
+  let count = 0;
+  for (const { name, kind, look } of looks) {
+    if (!(await isWanted(db, kind)) || !(await claimLook(db, name, now))) continue;
+    count += await record(dependencies, await look());
+    await db.updateTable("notification_looks").set({ at: now }).where("name", "=", name).execute();
   }
-  if ((await isWanted(db, "audit.problem")) && (await isDue(db, "audit", now))) {
-    const found = await verifyAudit(db, vault.auditPublicKey);
-    if (found.problem !== undefined) {
-      const { number, reason } = found.problem;
-      events.push(problem("audit.problem", now, 1, `Row ${String(number)}: ${reason}`));
-    }
-  }
-  return events;
+  return count;
+}
+
+interface Look {
+  readonly name: string;
+  readonly kind: NotificationKind;
+  readonly look: () => Promise<readonly NotableEvent[]>;
 }
 
 function problem(kind: NotificationKind, now: number, count: number, first: string): NotableEvent {
@@ -154,17 +174,21 @@ function problem(kind: NotificationKind, now: number, count: number, first: stri
   };
 }
 
-/** True for one process in a day. */
-async function isDue(db: Db, name: string, now: number): Promise<boolean> {
+/** A look whose process died, or whose database was lost, comes again so much later. */
+const LOOK_LOST_MS = HOUR_MS;
+
+/** True for one process in a day, as long as it ends. */
+async function claimLook(db: Db, name: string, now: number): Promise<boolean> {
+  const claimed = now - DAY_MS + LOOK_LOST_MS;
   const added = await db
     .insertInto("notification_looks")
-    .values({ name, at: now })
+    .values({ name, at: claimed })
     .onConflict((conflict) => conflict.column("name").doNothing())
     .executeTakeFirst();
   if (added.numInsertedOrUpdatedRows === 1n) return true;
   const { numUpdatedRows } = await db
     .updateTable("notification_looks")
-    .set({ at: now })
+    .set({ at: claimed })
     .where("name", "=", name)
     .where("at", "<=", now - DAY_MS)
     .executeTakeFirst();

@@ -7,6 +7,7 @@
 import { NOTIFICATION_KINDS } from "@holdfast/protocol";
 import { z } from "zod";
 import type { Database, Db } from "../database/database.ts";
+import { isOfDatabase } from "../database/failures.ts";
 import { findChannel } from "./channel-rows.ts";
 import { eventDetails } from "./events.ts";
 import { failureOf } from "./failure.ts";
@@ -61,8 +62,11 @@ export async function deliverDue(dependencies: DeliveryDependencies): Promise<nu
     .orderBy("next_at")
     .limit(AT_ONCE)
     .execute();
-  const made = await Promise.all(due.map((row) => deliver(dependencies, row)));
-  return made.filter(Boolean).length;
+  // Also when one fails, nobody is to be left behind at work.
+  const ends = await Promise.allSettled(due.map((row) => deliver(dependencies, row)));
+  const failures = ends.filter((end) => end.status === "rejected").map((end): unknown => end.reason);
+  if (failures.length > 0) throw new AggregateError(failures, "some deliveries could not be recorded");
+  return ends.filter((end) => end.status === "fulfilled" && end.value).length;
 }
 
 async function deliver(dependencies: DeliveryDependencies, row: DueRow): Promise<boolean> {
@@ -108,6 +112,8 @@ async function attempt(dependencies: DeliveryDependencies, row: DueRow): Promise
     if (note === undefined) return { delivered: true, error: null };
     return { delivered: true, error: { code: "ERR_DELIVERY_REFUSED", message: note, remedy: null } };
   } catch (error) {
+    // Of no place that did not take it: it is tried again when the claim is over.
+    if (isOfDatabase(error)) throw error;
     return { delivered: false, error: failureOf(error) };
   }
 }

@@ -13,7 +13,7 @@ import { lockTime } from "../policies/lock-clock.ts";
 import { replicateAfter } from "../repositories/replication-runs.ts";
 import { findRepository } from "../repositories/repositories.ts";
 import { seenSpace } from "../storages/free-space.ts";
-import { isOfDatabase } from "../tasks/run-end.ts";
+import { isOfDatabase } from "../database/failures.ts";
 import type { TaskEnd, TaskQueue, TaskRow } from "../tasks/task-kinds.ts";
 import { chooseDevice } from "./device-choice.ts";
 import { forgetByPolicy } from "./forget-by-rules.ts";

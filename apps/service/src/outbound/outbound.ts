@@ -8,6 +8,7 @@ import { connect as connectSocket, type Socket } from "node:net";
 import { getCACertificates } from "node:tls";
 import type { OutboundPolicy } from "@holdfast/protocol";
 import type { Db } from "../database/database.ts";
+import { databaseAbsent, isDatabaseAbsent } from "../database/failures.ts";
 import { outboundFailure } from "./failures.ts";
 import { type Exchange, exchange, type OutboundInit } from "./fetch.ts";
 import { certificatesOf, readOutboundPolicy } from "./outbound-policy.ts";
@@ -46,9 +47,18 @@ export interface OutboundPorts {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** With the policy of the database, read for each call. */
+/** With the policy of the database, read for each call. @throws AppError besides: `ERR_DATABASE_UNREACHABLE`. */
 export function outboundOf({ db }: { readonly db: Db }): Outbound {
-  return createOutbound({ readPolicy: () => readOutboundPolicy(db) });
+  return createOutbound({
+    readPolicy: async () => {
+      try {
+        return await readOutboundPolicy(db);
+      } catch (error) {
+        // Not to be taken for a failure of the one that is called.
+        throw isDatabaseAbsent(error) ? databaseAbsent(error) : error;
+      }
+    },
+  });
 }
 
 export function createOutbound({ readPolicy, resolve = systemResolve }: OutboundPorts): Outbound {

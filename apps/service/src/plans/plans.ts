@@ -43,15 +43,15 @@ export async function createPlan(
   const schedule = given.schedule === null ? undefined : decodeSchedule(given.schedule);
   checkBandwidth(given.bandwidth);
   await findStorage(database.db, given.storage);
-  const insertRepository = await prepareFor(dependencies, {
+  using prepared = await prepareFor(dependencies, {
     storageId: given.storage,
     encryption: given.encryption,
   });
   const id = newId("plan", clock);
-  return database.transaction(async (transaction) => {
+  return await database.transaction(async (transaction) => {
     await checkName(transaction, given.name, id);
     await checkDevices(transaction, given.devices);
-    const repository = await insertRepository(transaction);
+    const repository = await prepared.insert(transaction);
     await transaction
       .insertInto("plans")
       .values({
@@ -97,7 +97,7 @@ export async function changePlan(
   const before = await findPlan(database.db, id);
   checkEncryptionKept(before, change.encryption);
   const encryption = encryptionOfPlan(before);
-  const insertRepository = await prepareFor(dependencies, {
+  using prepared = await prepareFor(dependencies, {
     storageId: change.storage ?? before.storage_id,
     encryption,
   });
@@ -114,7 +114,7 @@ export async function changePlan(
       .set({
         ...columnsOf(wanted),
         storage_id: wanted.storage,
-        repository_id: await insertRepository(transaction),
+        repository_id: await prepared.insert(transaction),
         revision: row.revision + 1,
       })
       .where("id", "=", id)

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock } from "@holdfast/kernel";
+import { type Clock, isAppError } from "@holdfast/kernel";
 import { type AuditLog, userActor } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import type { Actor } from "../http/route.ts";
@@ -103,7 +103,12 @@ async function startDue(
   id: string,
   availableSince: number,
 ): Promise<boolean> {
-  const row = await findReplication(transaction, id);
+  const row = await transaction
+    .selectFrom("replications")
+    .selectAll()
+    .where("id", "=", id)
+    .executeTakeFirst();
+  if (row === undefined) return false;
   const times = {
     planId: id,
     schedule: scheduleOfReplication(row),
@@ -123,7 +128,13 @@ async function startDue(
     .where("next_start_at", "=", row.next_start_at)
     .executeTakeFirst();
   if (!isDue || claimed.numUpdatedRows !== 1n) return false;
-  return (await createTask(dependencies, transaction, row, "")) !== undefined;
+  try {
+    return (await createTask(dependencies, transaction, row, "")) !== undefined;
+  } catch (error) {
+    // The next regular run brings what is missing then; meanwhile it is not in the way of others.
+    if (!isAppError(error, "ERR_NO_DEVICE")) throw error;
+    return false;
+  }
 }
 
 async function createTask(

@@ -7,6 +7,7 @@
 import {
   ARGON2_DEFAULT,
   type Argon2Parameters,
+  SecretBytes,
   type Suite,
   suiteByCode,
   SUITE_NONE,
@@ -47,8 +48,16 @@ export const ROOT_VERSION = 1;
 
 const preparedObjects = z.array(z.object({ name: z.string(), bytes: z.string() }));
 
-/** Puts a repository that was prepared into the database, or answers the one that another plan has made meanwhile. */
-export type RepositoryInsertion = (transaction: Transaction) => Promise<string>;
+/** A repository that was prepared, with its root secret until the end. */
+export interface PreparedRepository extends Disposable {
+  /**
+   * Puts it into the database, or answers the one that another plan has made meanwhile. May be called again, as a transaction is that has
+   * lost a race.
+   *
+   * @returns its id.
+   */
+  readonly insert: (transaction: Transaction) => Promise<string>;
+}
 
 /**
  * Prepares a repository for the wish unless there is one. It stretches a passphrase, which takes a third of a second:
@@ -59,17 +68,21 @@ export type RepositoryInsertion = (transaction: Transaction) => Promise<string>;
 export async function prepareFor(
   { database, vault, clock, randomness, passphraseCost = ARGON2_DEFAULT }: RepositoryDependencies,
   wish: RepositoryWish,
-): Promise<RepositoryInsertion> {
+): Promise<PreparedRepository> {
   const suite = suiteOf(wish.encryption);
   const secretId = wish.encryption?.secret ?? null;
   if ((await findFor(database.db, wish.storageId, suite, secretId)) !== undefined) {
-    return (transaction) => findOrFail(transaction, wish.storageId, suite, secretId);
+    return {
+      insert: (transaction) => findOrFail(transaction, wish.storageId, suite, secretId),
+      [Symbol.dispose]: () => undefined,
+    };
   }
   const slots = secretId === null ? [] : await firstSlots(database.db, vault, secretId, passphraseCost);
   const prepared = await prepareAndWipe({ clock, randomness }, suite, slots);
   const id = prepared.config.repository.toString("hex");
-  return async (transaction) => {
-    try {
+  const root = new SecretBytes(prepared.rootSecret);
+  return {
+    insert: async (transaction) => {
       const existing = await findFor(transaction, wish.storageId, suite, secretId);
       if (existing !== undefined) return existing.id;
       await transaction
@@ -90,12 +103,11 @@ export async function prepareFor(
       await vault.put(
         transaction,
         { kind: "repository", id, version: ROOT_VERSION, field: "value" },
-        prepared.rootSecret,
+        root.bytes,
       );
       return id;
-    } finally {
-      prepared.rootSecret.fill(0);
-    }
+    },
+    [Symbol.dispose]: () => root.wipe(),
   };
 }
 

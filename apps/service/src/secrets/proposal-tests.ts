@@ -10,7 +10,7 @@ import type { PlaceTest } from "./place-tests.ts";
 import type { ProposalDependencies } from "./proposal-dependencies.ts";
 import { type ProposalRow, placesOf, type TestedPlace } from "./proposal-rows.ts";
 import { proposalValue } from "./proposed-value.ts";
-import { isOfDatabase } from "../tasks/run-end.ts";
+import { isOfDatabase } from "../database/failures.ts";
 
 /** What the service itself has to do after the transaction. */
 export interface ServiceTestRun {
@@ -30,16 +30,23 @@ export async function beginTests(
   for (const use of uses) {
     const test = dependencies.placeTests[use.kind];
     const place = test === undefined ? "" : await test.placeOf(transaction, use);
-    if (isStillGood(before, use, place)) continue;
+    if (isStillGood(before, use, place, test)) continue;
     await beginTest(dependencies, transaction, proposal, use, test, place);
     if (test?.by === "service") runs.push({ use, proposal });
   }
   return runs;
 }
 
-function isStillGood(before: readonly TestedPlace[], use: SecretUse, place: string): boolean {
+function isStillGood(
+  before: readonly TestedPlace[],
+  use: SecretUse,
+  place: string,
+  test: PlaceTest | undefined,
+): boolean {
   const known = before.find(({ view }) => view.kind === use.kind && view.id === use.id);
   if (known === undefined || known.place !== place) return false;
+  // Of one by the service itself the result may have been lost, with its process or the database.
+  if (test?.by === "service" && known.view.state === "running") return false;
   return known.view.state !== "failed" && known.view.state !== "untested";
 }
 

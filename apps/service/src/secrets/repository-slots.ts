@@ -23,7 +23,7 @@ const preparedObjects = z.array(z.object({ name: z.string(), bytes: z.string() }
 
 /**
  * Gives every encrypted repository that has none a slot for the kit in use, and takes back those of older kits that no agent has
- * stored yet. May be repeated: to be called when a kit comes into use and at each start.
+ * stored yet. May be repeated: to be called when a kit comes into use, at each start, and now and then.
  *
  * @returns how many got one.
  */
@@ -67,6 +67,8 @@ async function addSlot(
     { target: { kind: "recovery", publicKey }, label: "recovery kit" },
   );
   await database.transaction(async (transaction) => {
+    // Another kit may have come into use meanwhile: its slots are not to be taken back.
+    if ((await vault.recoveryPublicKey(transaction))?.equals(publicKey) !== true) return;
     const row = await transaction
       .selectFrom("repositories")
       .select("prepared")

@@ -3,12 +3,15 @@
  *
  * @module
  */
+import type { SecretBytes } from "@holdfast/crypto";
 import { isAppError } from "@holdfast/kernel";
 import type { Db } from "../database/database.ts";
 import { checkTermBox } from "./keyring.ts";
 import { checkPendingKit } from "./recovery-kit.ts";
 import { areVouchedFor, provenFactorVersion } from "../users/second-factor-head.ts";
 import { provenVersion } from "./secret-values.ts";
+import { vaultDamaged } from "./vault-boxes.ts";
+import type { StoredName } from "./vault-context.ts";
 import type { OpenedVault } from "./vault-of-keys.ts";
 import { nameOfValue, openValue, type ValueRow } from "./vault-values.ts";
 
@@ -60,12 +63,20 @@ async function verifyValues(db: Db, vault: OpenedVault, report: Report): Promise
       const { object_kind, object_id: id, version, field, box } = row;
       const name = { kind: object_kind, id, version, field };
       if (box === null) report(nameOfValue(name), `Its term ${String(row.term)} is missing.`);
-      else await attempt(report, () => openValue(vault.keys, name, { ...row, box }).wipe());
+      else await attempt(report, () => checkValue(name, openValue(vault.keys, name, { ...row, box })));
     }
     count += rows.length;
     last = rows.at(-1);
     if (rows.length < PAGE_ROWS) return count;
   }
+}
+
+/** Wipes the value. */
+function checkValue(name: StoredName, value: SecretBytes): void {
+  using opened = value;
+  // Its keys would follow from what is no secret: it was wiped before it was stored.
+  if (name.kind === "repository" && opened.bytes.every((byte) => byte === 0))
+    throw vaultDamaged(nameOfValue(name), "is empty");
 }
 
 function valuesAfter(db: Db, last: ValueRow | undefined): Promise<(ValueRow & { box: Buffer | null })[]> {
@@ -116,7 +127,7 @@ async function verifySecrets(db: Db, vault: OpenedVault, report: Report): Promis
 async function verifyFactors(db: Db, vault: OpenedVault, report: Report): Promise<void> {
   const users = await db
     .selectFrom("users")
-    .select(["id", "totp_version", "totp_pending_version", "totp_head_box"])
+    .select(["id", "totp_version", "totp_head_box"])
     .orderBy("id")
     .execute();
   const vouched = await areVouchedFor(db);

@@ -16,6 +16,7 @@ import { attachChannels } from "../channel/channel-server.ts";
 import { createOwnProcess, PROCESS_BEAT_MS } from "../channel/processes.ts";
 import { createWatch } from "../channel/watch.ts";
 import type { Database } from "../database/database.ts";
+import { isOfDatabase } from "../database/failures.ts";
 import { asStart } from "../database/query-lines.ts";
 import { createWakeUp, type WakeUp } from "./wake-up.ts";
 import { giveOutTo, type GiveOutDependencies } from "./give-out.ts";
@@ -79,7 +80,13 @@ export function createDispatcher(given: DispatcherDependencies): Dispatcher {
     hub.send(deviceId, message);
   });
   const live = createLive(database);
-  const { wakeUp, isFree } = createGiveOut(dependencies, work, () => ({ hub, starts }));
+  const giving: GiveOutDependencies = {
+    ...work,
+    maybeGiven: (runs) => {
+      for (const { deviceId, run, task } of runs) starts.expect(deviceId, { type: "start", run, task });
+    },
+  };
+  const { wakeUp, isFree } = createGiveOut(dependencies, giving, () => ({ hub, starts }));
   const hub: ChannelHub = createChannelHub({
     ...dependencies,
     processId: own.id,
@@ -347,8 +354,8 @@ async function answerRequest(
     const certificate = await renewCertificate(dependencies, identity, certificateRequest);
     return { type: "answer", id, answer: { kind: "renew", certificate } };
   } catch (error) {
-    // What is not an answer to the agent is not told to it.
-    if (!(error instanceof AppError)) throw error;
+    // What is not an answer to the agent is not told to it: a refusal would end its run, a channel that ends has it ask again.
+    if (!(error instanceof AppError) || isOfDatabase(error)) throw error;
     return { type: "refusal", id, error: toErrorRecord(error) };
   }
 }

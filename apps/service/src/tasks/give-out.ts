@@ -15,8 +15,9 @@ import {
 import { agentTask, type AgentTask, FRAME_BYTES_MAX, TASK_LANES } from "@holdfast/protocol";
 import { type RawBuilder, sql } from "kysely";
 import type { Database, Transaction } from "../database/database.ts";
+import { isOfDatabase } from "../database/failures.ts";
 import { type DeviceRow, methodsOf } from "../devices/device-rows.ts";
-import { type EndDependencies, endTask, isOfDatabase } from "./run-end.ts";
+import { type EndDependencies, endTask } from "./run-end.ts";
 import type { TaskKinds, TaskRow } from "./task-kinds.ts";
 import { tasksOfLane, type WaitingDevice, waitingFor } from "./waiting-tasks.ts";
 
@@ -27,6 +28,8 @@ export interface GiveOutDependencies extends EndDependencies {
   readonly randomness: Randomness;
   /** Of this process. */
   readonly processId: string;
+  /** Told of runs that were given out unless the database took that back, which was lost at its end: it is looked at later. */
+  readonly maybeGiven?: (runs: readonly GivenRun[]) => void;
   /** Told what could not be given out to a device; the others get theirs. */
   readonly failed: (error: unknown) => void;
   /** Told how long a task waited from when it could be given out. */
@@ -150,12 +153,20 @@ async function markAll(
   chosen: readonly ChosenTask[],
 ): Promise<GivenRun[]> {
   if (chosen.length === 0) return [];
-  const { database, clock, handedOut } = dependencies;
-  const marked = await database.transaction((transaction) => markGiven(dependencies, transaction, chosen));
-  return marked.map(({ run, task, described }) => {
-    handedOut?.(clock.now() - task.not_before);
-    return { run, deviceId: task.device_id, task: described };
-  });
+  const { database, clock, handedOut, maybeGiven } = dependencies;
+  let marked: readonly ChosenTask[];
+  try {
+    marked = await database.transaction((transaction) => markGiven(dependencies, transaction, chosen));
+  } catch (error) {
+    maybeGiven?.(chosen.map(givenOf));
+    throw error;
+  }
+  for (const { task } of marked) handedOut?.(clock.now() - task.not_before);
+  return marked.map(givenOf);
+}
+
+function givenOf({ run, task, described }: ChosenTask): GivenRun {
+  return { run, deviceId: task.device_id, task: described };
 }
 
 async function markGiven(

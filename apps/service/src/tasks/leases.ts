@@ -9,8 +9,9 @@ import { AppError, type Clock, newId, type Randomness } from "@holdfast/kernel";
 import { LEASE_MS, leaseContext, LEASES_PER_RUN_MAX } from "@holdfast/protocol";
 import type { AuditLog } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
+import { isOfDatabase } from "../database/failures.ts";
 import { z } from "zod";
-import { ACTIVE_RUN_STATES, isOfDatabase } from "./run-end.ts";
+import { ACTIVE_RUN_STATES } from "./run-end.ts";
 import type { Grant, TaskKinds, TaskRow } from "./task-kinds.ts";
 
 export interface LeaseDependencies {

@@ -6,10 +6,11 @@
 import type { AgentMessage, ServiceMessage } from "@holdfast/protocol";
 import { toErrorRecord } from "@holdfast/kernel";
 import type { Database, Db } from "../database/database.ts";
+import { isOfDatabase } from "../database/failures.ts";
 import { findDevice } from "../devices/device-rows.ts";
 import { describeFor, type GiveOutDependencies } from "./give-out.ts";
 import { lostError } from "./lost-runs.ts";
-import { ACTIVE_RUN_STATES, endRun, isOfDatabase, type RunRow } from "./run-end.ts";
+import { ACTIVE_RUN_STATES, endRun, type RunRow } from "./run-end.ts";
 
 export type Hello = Extract<AgentMessage, { type: "hello" }>;
 type Start = Extract<ServiceMessage, { type: "start" }>;

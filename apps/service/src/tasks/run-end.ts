@@ -13,7 +13,7 @@ import {
 } from "@holdfast/kernel";
 import { type RawBuilder, type Selectable, sql, type SqlBool } from "kysely";
 import type { Transaction } from "../database/database.ts";
-import { isUnreachable } from "../database/failures.ts";
+import { isOfDatabase } from "../database/failures.ts";
 import type { RunsTable } from "../database/tables.ts";
 import type { TaskEnd, TaskKinds, TaskRow } from "./task-kinds.ts";
 
@@ -189,10 +189,4 @@ async function findTaskOfRun(
   run: Pick<RunRow, "task_id">,
 ): Promise<TaskRow | undefined> {
   return transaction.selectFrom("tasks").selectAll().where("id", "=", run.task_id).executeTakeFirst();
-}
-
-/** Not a fault of the task: what was to be done is done again later. */
-export function isOfDatabase(error: unknown): boolean {
-  if (error instanceof AppError) return error.code.startsWith("ERR_DATABASE_");
-  return isUnreachable(error);
 }

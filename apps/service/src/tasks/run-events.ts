@@ -13,7 +13,8 @@ import {
   taskResults,
 } from "@holdfast/protocol";
 import type { Database, Transaction } from "../database/database.ts";
-import { type EndDependencies, endRun, isOfDatabase, recordLateSuccess, type RunRow } from "./run-end.ts";
+import { isOfDatabase } from "../database/failures.ts";
+import { type EndDependencies, endRun, recordLateSuccess, type RunRow } from "./run-end.ts";
 import type { TaskEnd } from "./task-kinds.ts";
 
 export type EventMessage = Extract<AgentMessage, { type: "event" }>;

@@ -11,7 +11,7 @@
  */
 import { sha256 } from "@holdfast/crypto";
 import type { Clock } from "@holdfast/kernel";
-import type { Database, Db, Transaction } from "../database/database.ts";
+import type { Database, Transaction } from "../database/database.ts";
 import { RetryLaterError } from "../http/problems.ts";
 import { networkOf } from "../http/rate-limit.ts";
 
@@ -71,12 +71,13 @@ export async function beginAttempt(
     for (const { subject } of limits) await countFailure(transaction, subject, now);
   });
   return {
-    succeeded: async () => {
-      await database.db.deleteFrom("sign_in_failures").where("subject", "=", byName.subject).execute();
-      // The address keeps its other failures: one's own account must not buy attempts at those of others.
-      await forgiveOne(database.db, [byAddress]);
-    },
-    withdrawn: () => forgiveOne(database.db, limits),
+    succeeded: () =>
+      database.transaction(async (transaction) => {
+        // The address keeps its other failures: one's own account must not buy attempts at those of others.
+        await forgiveOne(transaction, [byAddress]);
+        await transaction.deleteFrom("sign_in_failures").where("subject", "=", byName.subject).execute();
+      }),
+    withdrawn: () => database.transaction((transaction) => forgiveOne(transaction, limits)),
   };
 }
 
@@ -85,15 +86,21 @@ export function nameSubject(name: string): string {
   return `name:${hash.slice(0, NAME_HASH_DIGITS)}`;
 }
 
-async function forgiveOne(db: Db, limits: readonly Limit[]): Promise<void> {
-  const subjects = limits.map(({ subject }) => subject);
-  await db.deleteFrom("sign_in_failures").where("subject", "in", subjects).where("count", "=", 1).execute();
-  await db
-    .updateTable("sign_in_failures")
-    .set((eb) => ({ count: eb("count", "-", 1) }))
-    .where("subject", "in", subjects)
-    .where("count", ">", 1)
-    .execute();
+/** In the order in which they are counted: two that meet would wait for each other otherwise. */
+async function forgiveOne(transaction: Transaction, limits: readonly Limit[]): Promise<void> {
+  for (const { subject } of limits) {
+    const { numDeletedRows } = await transaction
+      .deleteFrom("sign_in_failures")
+      .where("subject", "=", subject)
+      .where("count", "=", 1)
+      .executeTakeFirstOrThrow();
+    if (numDeletedRows > 0n) continue;
+    await transaction
+      .updateTable("sign_in_failures")
+      .set((eb) => ({ count: eb("count", "-", 1) }))
+      .where("subject", "=", subject)
+      .execute();
+  }
 }
 
 async function refuseTooSoon(transaction: Transaction, limit: Limit, now: number): Promise<void> {

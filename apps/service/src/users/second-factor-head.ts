@@ -5,43 +5,60 @@
  *
  * @module
  */
-import type { Clock } from "@holdfast/kernel";
+import { AppError, type Clock } from "@holdfast/kernel";
 import { type AuditLog, SERVICE_ACTOR } from "../audit/audit.ts";
 import type { Database, Db } from "../database/database.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { vaultDamaged } from "../secrets/vault-boxes.ts";
 import type { UserRow } from "./user-rows.ts";
 
-type Factor = Pick<UserRow, "id" | "totp_version" | "totp_pending_version" | "totp_head_box">;
+type Factor = Pick<UserRow, "totp_version" | "totp_pending_version" | "totp_head_box">;
 
 /** Versions are never used twice, also not after a factor was removed: an older secret fits no later row. */
-export function nextFactorVersion({ now }: Pick<Clock, "now">, user: Factor): number {
+export function nextFactorVersion(
+  { now }: Pick<Clock, "now">,
+  user: Pick<Factor, "totp_version" | "totp_pending_version">,
+): number {
   return Math.max(now(), (user.totp_pending_version ?? 0) + 1, (user.totp_version ?? 0) + 1);
 }
 
-/** The version of the secret that signs in; null without a second factor. @throws AppError `ERR_VAULT_DAMAGED`. */
+/**
+ * The version of the secret that signs in; null without a second factor.
+ *
+ * @throws AppError `ERR_NOT_FOUND` when the user was deleted meanwhile, `ERR_VAULT_DAMAGED`.
+ */
 export async function provenFactorVersion(
   db: Db,
   vault: Pick<Vault, "checkHead">,
-  user: Factor,
+  { id }: Pick<UserRow, "id">,
 ): Promise<number | null> {
-  const what = `The second factor of the user ${user.id}`;
-  const newest = await db
-    .selectFrom("vault_values")
-    .select("version")
-    .where("object_kind", "=", "totp")
-    .where("object_id", "=", user.id)
-    .orderBy("version", "desc")
-    .limit(1)
-    .executeTakeFirst();
+  const what = `The second factor of the user ${id}`;
+  const user = await factorOf(db, id);
+  const { newest } = user;
   if (user.totp_version === null) {
-    if (newest === undefined || newest.version === user.totp_pending_version) return null;
+    if (newest === null || newest === user.totp_pending_version) return null;
     throw vaultDamaged(what, "was taken off in the database");
   }
   if (user.totp_head_box === null) throw vaultDamaged(what, "has nothing that vouches for it");
-  vault.checkHead("totp", user.id, user.totp_version, user.totp_head_box);
-  if (newest?.version === user.totp_version) return user.totp_version;
+  vault.checkHead("totp", id, user.totp_version, user.totp_head_box);
+  if (newest === user.totp_version) return user.totp_version;
   throw vaultDamaged(what, "is not the newest");
+}
+
+/** One statement: between two, the person could change the factor, which would look like damage. */
+async function factorOf(db: Db, id: string): Promise<Factor & { readonly newest: number | null }> {
+  const row = await db
+    .selectFrom("users")
+    .leftJoin("vault_values", (join) =>
+      join.onRef("vault_values.object_id", "=", "users.id").on("vault_values.object_kind", "=", "totp"),
+    )
+    .select(["totp_version", "totp_pending_version", "totp_head_box", "version as newest"])
+    .where("users.id", "=", id)
+    .orderBy("version", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  if (row !== undefined) return row;
+  throw new AppError("ERR_NOT_FOUND", `There is no user ${id}.`, { subject: id });
 }
 
 const ACTION = "vault.second-factor-heads";

@@ -9,7 +9,7 @@ import type { SignInMethod } from "../database/tables.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import { showSession, startSession, type Visitor } from "./sessions.ts";
 import { tokenHash } from "./tokens.ts";
-import { rightsOf, type UserRow } from "./user-rows.ts";
+import { findUser, rightsOf, type UserRow } from "./user-rows.ts";
 
 export function signInFailed(): AppError {
   return new AppError("ERR_SIGN_IN_FAILED", "Name, password or code is wrong.", {
@@ -25,6 +25,9 @@ export async function openSession(
 ): Promise<{ readonly token: string; readonly session: SessionView }> {
   const { database, audit } = dependencies;
   const token = await database.transaction(async (transaction) => {
+    // Whoever shuts somebody out does so for sign-ins that are under way as well; a hash of the old password would bring it back.
+    const { disabled, password } = await findUser(transaction, user.id);
+    if (disabled === 1 || password !== user.password) throw signInFailed();
     if (newHash !== undefined) {
       await transaction.updateTable("users").set({ password: newHash }).where("id", "=", user.id).execute();
     }

@@ -23,6 +23,7 @@ export interface IdempotencyKeysTable {
   readonly key: string;
   /** Hex SHA-256 of method, path and body. */
   readonly request_hash: string;
+  /** Of the answer; less than 100 as long as there is none (http/idempotency.ts). */
   readonly status: number;
   readonly body: string;
   readonly created_at: number;

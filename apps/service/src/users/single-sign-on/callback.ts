@@ -6,6 +6,7 @@
 import { AppError, isAppError } from "@holdfast/kernel";
 import type { SingleSignOnResult } from "@holdfast/protocol";
 import type { Transaction } from "../../database/database.ts";
+import { isOfDatabase } from "../../database/failures.ts";
 import { beginAttempt } from "../attempts.ts";
 import { openSession } from "../session-start.ts";
 import { userOfSession, type Visitor } from "../sessions.ts";
@@ -56,7 +57,8 @@ export async function finishFlow(
     await attempt.succeeded();
     return returned;
   } catch (error) {
-    if (isAppError(error)) await recordRefusal(dependencies, provider, visitor, error);
+    if (isAppError(error) && !isOfDatabase(error))
+      await recordRefusal(dependencies, provider, visitor, error);
     throw error;
   }
 }
