@@ -80,7 +80,8 @@ export function createDomains(ports: DomainPorts): Domains {
   };
 }
 
-export function routesOf(domains: Domains): AnyRoute[] {
+/** @param failed told what happened beside an answer, and nobody foresaw. */
+export function routesOf(domains: Domains, failed?: (error: unknown) => void): AnyRoute[] {
   const ownPassword: OwnPasswordDependencies = {
     ...domains,
     requireOwnPassword: (actor, password, what) => requireOwnPassword(domains, actor, password, what),
@@ -94,6 +95,7 @@ export function routesOf(domains: Domains): AnyRoute[] {
       ...ownPassword,
       findUses: USES_BY_DOMAINS,
       estimate,
+      ...(failed === undefined ? {} : { failed }),
       placeTests: {
         storage: createStorageProposalTest(domains.queue),
         channel: createChannelProposalTest(domains.database, domains),

@@ -187,7 +187,7 @@ async function putTogether(
       measured: metrics.collect,
     },
     {
-      routes: routesOf(domains),
+      routes: routesOf(domains, failed),
       version: options.version,
       extend: (instance) => {
         serveSetupPage(instance);

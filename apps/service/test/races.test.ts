@@ -1,6 +1,7 @@
 /** What happens at the same moment: a transaction that is done again, and what others do between a look and a change. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isAppError } from "@holdfast/kernel";
 import { newPlan, restoreRequest } from "@holdfast/protocol";
 import { openRepositoryWithKeys, storePreparedObjects } from "@holdfast/repository";
@@ -11,6 +12,9 @@ import { problemOf } from "../src/http/problems.ts";
 import { createPlan } from "../src/plans/plans.ts";
 import { leaseCapability } from "../src/repositories/capability.ts";
 import { findRepository, refOf } from "../src/repositories/repositories.ts";
+import type { PlaceTest } from "../src/secrets/place-tests.ts";
+import { listProposals } from "../src/secrets/proposal-rows.ts";
+import { proposeValue, testProposal } from "../src/secrets/proposals.ts";
 import { verifyVault } from "../src/secrets/verify-vault.ts";
 import { createStorage } from "../src/storages/storages.ts";
 import { prepareSecondFactor, removeSecondFactor } from "../src/users/second-factor.ts";
@@ -19,6 +23,7 @@ import { changeUser, resetPassword } from "../src/users/users.ts";
 import { type Catalogue, catalogue, planOf } from "./catalogue-fixture.ts";
 import { forEachDatabase } from "./databases.ts";
 import { PASSWORD, startTestServer, type TestServer } from "./http-fixture.ts";
+import { ACTOR, create, fixtureOf } from "./secrets-fixture.ts";
 import { PORTS } from "./vault-fixture.ts";
 import { unsteady } from "./unsteady-database.ts";
 
@@ -176,6 +181,37 @@ forEachDatabase("between a look and a change", (open) => {
       isAppError(error, "ERR_NOT_FOUND"),
     );
     assert.deepEqual(fixture.queued, []);
+  });
+});
+
+forEachDatabase("a test of a proposed value", (open) => {
+  test("is made again when its process has died, or its result was lost", async () => {
+    let runs = 0;
+    const mail: PlaceTest = {
+      by: "service",
+      placeOf: async () => "mail.example",
+      run: async () => {
+        runs += 1;
+        // Its process dies.
+        if (runs === 1) await Promise.withResolvers<never>().promise;
+      },
+    };
+    await using fixture = await fixtureOf(open, {
+      findUses: [async () => [{ kind: "mail", id: "mail", name: "the mail server" }]],
+      placeTests: { mail },
+    });
+    const { dependencies } = fixture;
+    const { db } = dependencies.database;
+    const { id } = await create(fixture);
+    const given = { value: "another value", confirmation: "another value" };
+    const proposal = await proposeValue(dependencies, ACTOR, id, given);
+    await testProposal(dependencies, ACTOR, id, proposal.id);
+    for (;;) {
+      const [view] = await listProposals(db, id, fixture.clock.now());
+      if (view?.finished === true) break;
+      await sleep(10);
+    }
+    assert.equal(runs, 2);
   });
 });
 

@@ -50,6 +50,12 @@ export function createStrengthThread(options: StrengthThreadOptions = {}): Estim
       resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB_MAX },
     });
     started.unref();
+    // Between two answers nobody else listens: an error that nobody hears would end the service.
+    started
+      .on("error", () => undefined)
+      .once("exit", () => {
+        if (thread === started) thread = undefined;
+      });
     thread = started;
     return started;
   };
