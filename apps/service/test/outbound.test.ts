@@ -8,7 +8,8 @@ import { type ErrorCode, isAppError } from "@holdfast/kernel";
 import type { OutboundPolicy } from "@holdfast/protocol";
 import fc from "fast-check";
 import { kindOf, parseAddress, parseNetwork } from "../src/outbound/address.ts";
-import { createOutbound, type Outbound } from "../src/outbound/outbound.ts";
+import { openPostgres } from "../src/database/open-postgres.ts";
+import { createOutbound, type Outbound, outboundOf } from "../src/outbound/outbound.ts";
 import {
   permits,
   PUBLIC_ONLY,
@@ -354,6 +355,15 @@ suite("a call to the outside", () => {
     socket.resume();
     (await arrived).resetAndDestroy();
     assert.equal(await closed, true, "with an error");
+  });
+
+  test("says that the database is absent, and nothing of the one that would have been called", async () => {
+    // Nothing listens there.
+    await using database = openPostgres("postgres://holdfast@127.0.0.1:1/holdfast");
+    await assert.rejects(
+      outboundOf(database).fetch("https://issuer.example/"),
+      hasCode("ERR_DATABASE_UNREACHABLE"),
+    );
   });
 
   test("says what is wrong when nothing listens, or the name is not known", async () => {

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isAppError } from "@holdfast/kernel";
 import { sql } from "kysely";
 import type { Database } from "../src/database/database.ts";
 import { openSqlite } from "../src/database/open-sqlite.ts";
@@ -32,6 +34,25 @@ suite("SQLite in a file", () => {
       { number: 1, word: "one", bytes: Buffer.from("0a0b", "hex") },
       { number: 2, word: null, bytes: Buffer.from("0a0b", "hex") },
     ]);
+  });
+
+  test("another program that keeps the file locked is told as that, and ends with its lock", async (context) => {
+    const { database, path } = await openFile();
+    await using closing = database;
+    using other = new DatabaseSync(path);
+    other.exec("begin immediate");
+    const insert = (): Promise<unknown> =>
+      closing.transaction((transaction) => sql`insert into words values (1, 'one')`.execute(transaction));
+    // The time that it waits passes at once.
+    let now = performance.now();
+    const clock = context.mock.method(performance, "now", () => {
+      now += 6000;
+      return now;
+    });
+    await assert.rejects(insert(), (error) => isAppError(error, "ERR_DATABASE_BUSY"));
+    clock.mock.restore();
+    other.exec("rollback");
+    await insert();
   });
 
   test("columns that were added are in the rows of queries that were asked before", async () => {
