@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { KyselyPlugin } from "kysely";
+import type { Database } from "../src/database/database.ts";
 import { liveRoutes } from "../src/http/live.ts";
 import { forEachDatabase } from "./databases.ts";
 import { assertProblem, startTestServer, type TestServer } from "./http-fixture.ts";
@@ -89,6 +91,35 @@ forEachDatabase("live events", (open) => {
     assert.equal(response.closed, false);
     assert.deepEqual(await used(), before);
     await database.db.updateTable("users").set({ disabled: 1 }).where("id", "=", id).execute();
+    await ended;
+  });
+
+  test("it bears a database that is lost for a moment, and no more", async () => {
+    await using database = await open();
+    let failures = 0;
+    let looks = 0;
+    const plugin: KyselyPlugin = {
+      transformQuery: ({ node }) => {
+        looks += 1;
+        failures -= 1;
+        if (failures >= 0) throw new Error("Connection terminated unexpectedly");
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    };
+    const moody: Database = { ...database, db: database.db.withPlugin(plugin) };
+    await using server = await startTestServer(moody, liveRoutes({ database }), { streamCheckMs: 20 });
+    await server.app.listen({ host: "127.0.0.1", port: 0 });
+    const { token } = await server.person("ann", "viewer");
+    const { response } = await watch(server, token);
+    const ended = new Promise((resolve) => {
+      response.once("close", resolve);
+    });
+    looks = 0;
+    failures = 2;
+    while (looks < 8 && !response.closed) await sleep(10);
+    assert.equal(response.closed, false);
+    failures = Number.POSITIVE_INFINITY;
     await ended;
   });
 

@@ -8,6 +8,7 @@ import { Readable } from "node:stream";
 import type { Clock } from "@holdfast/kernel";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Database } from "../database/database.ts";
+import { isOfDatabase } from "../database/failures.ts";
 import { type Admission, isStillAdmitted } from "./admit.ts";
 import { buildAnswer } from "./answer.ts";
 import { revisionNeeded, revisionOf } from "./conditions.ts";
@@ -19,6 +20,8 @@ import { InputError } from "./problems.ts";
 import type { AnyRoute, Call, StreamAnswer } from "./route.ts";
 
 const USER_AGENT_CHARACTERS_MAX = 400;
+/** So often in a row nobody may know whether the one who has a stream may still have it. */
+const UNKNOWN_MAX = 3;
 
 export interface RouteDependencies {
   readonly database: Database;
@@ -115,9 +118,17 @@ function keepStream(
 ): void {
   const { streams } = dependencies;
   streams.add(stream);
+  let unknown = 0;
   const endUnlessAdmitted = async (): Promise<void> => {
-    const still = await isStillAdmitted(dependencies, right, admission, ip).catch(() => false);
-    if (!still) stream.destroy();
+    try {
+      const still = await isStillAdmitted(dependencies, right, admission, ip);
+      unknown = 0;
+      if (!still) stream.destroy();
+    } catch (error) {
+      unknown += 1;
+      // A download of hours does not end with one connection to the database.
+      if (!isOfDatabase(error) || unknown >= UNKNOWN_MAX) stream.destroy();
+    }
   };
   const timer = setInterval(() => {
     void endUnlessAdmitted();
