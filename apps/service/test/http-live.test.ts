@@ -117,7 +117,8 @@ forEachDatabase("live events", (open) => {
     });
     looks = 0;
     failures = 2;
-    while (looks < 8 && !response.closed) await sleep(10);
+    const isOver = (): boolean => looks >= 8 || response.closed;
+    while (!isOver()) await sleep(10);
     assert.equal(response.closed, false);
     failures = Number.POSITIVE_INFINITY;
     await ended;
