@@ -62,15 +62,22 @@ suite("The payload of a lease", () => {
     assert.deepEqual(credentials.get("repository"), storages.repository);
   });
 
-  const key = Buffer.alloc(32, 1).toString("base64");
+  const { repository: leased = { repository: "", tableKey: "" } } = repository.payload("write");
+  const withKeys = (more: object): string =>
+    JSON.stringify({ storages: {}, repository: { ...leased, ...more } });
   for (const [what, text] of [
     ["what is no JSON", "{"],
-    ["no table key", JSON.stringify({ storages: {}, repository: { repository: "00" } })],
-    ["a short key", JSON.stringify({ storages: {}, repository: { repository: "00", tableKey: "AAAA" } })],
+    ["no table key", withKeys({ tableKey: undefined })],
+    ["a short key", withKeys({ tableKey: "AAAA" })],
+    ["a long key", withKeys({ tableKey: Buffer.alloc(33).toString("base64") })],
+    ["more behind a key", withKeys({ tableKey: `${leased.tableKey}AAAA` })],
+    ["a key that is no base 64", withKeys({ idKey: leased.tableKey.replace(/^./u, "!") })],
+    ["a key that is cut", withKeys({ idKey: leased.tableKey.replace("=", "A") })],
     [
       "a key that comes twice",
-      `{"storages":{},"repository":{"repository":"00","tableKey":"${key}","tableKey":"${key}"}}`,
+      withKeys({}).replace('"tableKey"', `"tableKey":"${leased.tableKey}","tableKey"`),
     ],
+    ["a short public key", withKeys({ publicKey: "AAAA" })],
     ["an unknown credential", JSON.stringify({ storages: { a: { shell: "secret text" } } })],
     ["a text without an end", `{"storages":{"a`],
   ] as const) {

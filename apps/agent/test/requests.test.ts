@@ -60,4 +60,16 @@ suite("A request", () => {
     await assert.rejects(cancelled, hasCode("ERR_CANCELLED"));
     for (const id of [1, 2]) assert.ok(requests.take({ type: "answer", id, answer: ANSWER }));
   });
+
+  test("that is given up before it leaves is not sent", async () => {
+    const requests = new Requests();
+    let sent = 0;
+    const count = (): void => {
+      sent += 1;
+    };
+    const asked = requests.ask(REQUEST, count, { signal: AbortSignal.abort(), timeout: never() });
+    requests.drop();
+    await assert.rejects(asked, hasCode("ERR_CANCELLED"));
+    assert.equal(sent, 0);
+  });
 });

@@ -21,6 +21,7 @@ suite("A storage on a lease", () => {
     await listing.next();
     const reason = new AppError("ERR_LEASE_ENDED", "It ran out.");
     storage.revoke(reason);
+    assert.equal(closed, 1);
     storage.revoke(new AppError("ERR_CANCELLED", "Later."));
     const isReason = (error: unknown): boolean => error === reason;
     await assert.rejects(storage.put("packs/c", Buffer.from("c")), isReason);
@@ -29,6 +30,8 @@ suite("A storage on a lease", () => {
     await assert.rejects(storage.delete("packs/a"), isReason);
     await assert.rejects(storage.free(), isReason);
     await assert.rejects(listing.next(), isReason);
+    await assert.rejects(storage.list("packs/")[Symbol.asyncIterator]().next(), isReason);
+    await assert.rejects(storage.list("nothing/")[Symbol.asyncIterator]().next(), isReason);
     assert.throws(() => storage.localPath("packs/a"), isReason);
     await storage[Symbol.asyncDispose]();
     assert.equal(closed, 1);

@@ -13,6 +13,7 @@ import {
   CHANNEL_PATH,
   END_KINDS,
   ENROLL_PATH,
+  type EnrollAnswer,
   enrollRequest,
   formatEnrolmentCode,
   leaseContext,
@@ -35,6 +36,11 @@ export interface ServiceScript {
   /** What a lease of a run holds; a string refuses it with this code. */
   grant: (run: string) => LeasePayload | undefined;
   validMs: number | undefined;
+}
+
+interface Answered {
+  readonly status: number;
+  readonly body: unknown;
 }
 
 export interface Seen {
@@ -61,8 +67,10 @@ export class ScriptedService {
   welcomes: string | undefined;
   /** Of the certificates that devices came with, in order. */
   readonly serials: string[] = [];
-  /** Issues another certificate than the one that is asked for. */
-  renew: (() => Promise<string>) | undefined;
+  /** Issues another certificate than the one that is asked for, by a request (PKCS #10, DER). */
+  renew: ((request: Buffer) => Promise<string>) | undefined;
+  /** Answers an enrolment with something else. */
+  enrolls: ((request: Buffer, answer: EnrollAnswer) => Promise<Answered> | Answered) | undefined;
   /** Of channels that ended, in order. */
   readonly closeCodes: number[] = [];
   connections = 0;
@@ -208,7 +216,7 @@ export class ScriptedService {
     response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
   }
 
-  async #enroll(request: IncomingMessage): Promise<{ readonly status: number; readonly body: unknown }> {
+  async #enroll(request: IncomingMessage): Promise<Answered> {
     const parts: Buffer[] = [];
     for await (const part of request) if (Buffer.isBuffer(part)) parts.push(part);
     if (request.url !== ENROLL_PATH) return { status: 404, body: {} };
@@ -220,7 +228,8 @@ export class ScriptedService {
     const { authority, validMs } = this.script;
     const der = Buffer.from(parsed.certificateRequest, "base64");
     const certificate = await authority.issueClient(der, this.device, validMs);
-    return { status: 201, body: { device: this.device, certificate, authority: authority.certificate } };
+    const answer = { device: this.device, certificate, authority: authority.certificate };
+    return this.enrolls?.(der, answer) ?? { status: 201, body: answer };
   }
 
   #attach(ws: WebSocket): void {
@@ -266,7 +275,7 @@ export class ScriptedService {
     const { leaseMs } = this.script;
     if (request.kind === "renew") {
       const der = Buffer.from(request.certificateRequest, "base64");
-      const certificate = await (this.renew?.() ?? this.script.authority.issueClient(der, this.device));
+      const certificate = await (this.renew?.(der) ?? this.script.authority.issueClient(der, this.device));
       reply({ type: "answer", id, answer: { kind: "renew", certificate } });
       return;
     }

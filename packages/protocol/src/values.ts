@@ -51,7 +51,7 @@ export const level = z.enum(LEVELS);
 
 /** Of the same shape as `ErrorRecord` of the kernel. */
 export const errorRecord = z.object({
-  code: z.string().refine((code): code is ErrorCode => code in ERROR_CODES, "is no error code"),
+  code: z.string().refine((code): code is ErrorCode => Object.hasOwn(ERROR_CODES, code), "is no error code"),
   message: z.string().max(4000),
   subject: z.string().max(4000).optional(),
   remedy: z.string().max(4000).optional(),

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { isAppError } from "@holdfast/kernel";
 import { openLocalStorage } from "../src/index.ts";
+import { Folders } from "../src/local/folders.ts";
+import { FileWriter } from "../src/local/write-file.ts";
 import { sharedPageAligned } from "../src/shared-memory.ts";
 import { recordCalls } from "./file-calls.ts";
 import { scratchFolder } from "./scratch-folder.ts";
@@ -69,6 +71,33 @@ suite("local storage: durability order", { skip: linux }, () => {
     const lastLink = recorder.calls.findLastIndex(({ what }) => what === "link");
     const lastSync = recorder.calls.findLastIndex(({ what, path }) => what === "sync" && path === folder);
     assert(lastSync > lastLink);
+  });
+
+  test("a sync that runs says nothing of what came after it began: the next one is for all who wait", async () => {
+    await using scratch = await scratchFolder();
+    const folders = new Folders(scratch.path);
+    using recorder = recordCalls();
+    const running = folders.sync(".");
+    const [next, shared] = [folders.sync("."), folders.sync(".")];
+    assert.notEqual(next, running);
+    assert.equal(shared, next);
+    await Promise.all([running, next]);
+    assert.equal(recorder.calls.filter(({ what }) => what === "sync").length, 2);
+  });
+
+  test("the folder of a new storage, and each above it, is in a folder that was synced", async () => {
+    await using scratch = await scratchFolder();
+    using recorder = recordCalls();
+    await using _ = await openLocalStorage(join(scratch.path, "above/base"), { create: true });
+    const synced = recorder.calls.filter(({ what }) => what === "sync").map(({ path }) => path);
+    assert.deepEqual(synced, [join(scratch.path, "above"), scratch.path]);
+  });
+
+  test("a temporary file is nobody's yet", async () => {
+    await using scratch = await scratchFolder();
+    const path = join(scratch.path, "new");
+    await new FileWriter().write(path, new Uint8Array(1), {});
+    await assert.rejects(new FileWriter().write(path, new Uint8Array(2), {}), { code: "EEXIST" });
   });
 });
 

@@ -9,9 +9,6 @@ import { authorityPin } from "@holdfast/protocol";
 import { subjectPublicKeyInfo } from "../identity/certificate-request.ts";
 import { openUntrustedSocket, type Route } from "./open-socket.ts";
 
-/** One that issued itself goes on for ever. */
-const CHAIN_MAX = 8;
-
 /**
  * Takes the chain of whoever answers, sends nothing, and looks for the authority that the pin is of. Having its certificate proves
  * nothing yet, since it is public: connect again with it as the only trust.
@@ -24,9 +21,7 @@ export async function pinnedAuthority(route: Route, pin: Buffer, signal: AbortSi
   socket.on("error", () => undefined);
   const chain = chainOf(socket.getPeerX509Certificate());
   socket.destroy();
-  const authority = chain.find(
-    ({ ca, publicKey }) => ca && authorityPin(subjectPublicKeyInfo(publicKey)).equals(pin),
-  );
+  const authority = chain.find(({ publicKey }) => authorityPin(subjectPublicKeyInfo(publicKey)).equals(pin));
   if (authority !== undefined) return authority.toString();
   const { origin } = route.service;
   throw new AppError(
@@ -42,7 +37,7 @@ export async function pinnedAuthority(route: Route, pin: Buffer, signal: AbortSi
 function chainOf(leaf: X509Certificate | undefined): readonly X509Certificate[] {
   const chain: X509Certificate[] = [];
   let next = leaf;
-  while (next !== undefined && chain.length < CHAIN_MAX) {
+  while (next !== undefined) {
     chain.push(next);
     next = next.issuerCertificate;
   }

@@ -98,10 +98,11 @@ function openTunnel({ service, proxy }: Route, signal: AbortSignal): Promise<Soc
     // Without CONNECT in its answer a proxy may send an ordinary one.
     asked.once("response", ({ statusCode }) => refuse(statusCode));
     asked.once("connect", ({ statusCode }, socket, early) => {
-      if (statusCode !== 200) return refuse(statusCode);
       // Nobody may speak before TLS does.
-      if (early.length > 0) return refuse(statusCode);
-      return resolve(socket);
+      if (statusCode === 200 && early.length === 0) return resolve(socket);
+      // The request has let go of it, and a proxy need not.
+      socket.destroy();
+      return refuse(statusCode);
     });
     asked.end();
   });

@@ -64,7 +64,6 @@ export async function enroll(options: EnrolOptions): Promise<Enrolled> {
     name: nameOf(options.name ?? platform.description.hostname),
     platform: platform.description,
   };
-  secret.fill(0);
   const socket = await openTrustedSocket(route, { authority }, signal);
   const answer = enrollAnswer.safeParse(await postEnrolment(socket, route.service, request, signal));
   if (!answer.success) throw unusableAnswer(route);

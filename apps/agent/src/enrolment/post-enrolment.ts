@@ -16,7 +16,7 @@ const ANSWER_MS = 30_000;
 
 /** What an agent reads of problem details (RFC 9457). */
 const problem = z.object({
-  code: z.string().refine((code): code is ErrorCode => code in ERROR_CODES),
+  code: z.string().refine((code): code is ErrorCode => Object.hasOwn(ERROR_CODES, code)),
   detail: z.string().max(4000).optional(),
   remedy: z.string().max(4000).optional(),
 });

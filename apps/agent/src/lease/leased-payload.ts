@@ -120,7 +120,6 @@ function takeKeys(bytes: Buffer, keys: Map<SecretName, Buffer>): Buffer {
       if (keys.has(secret)) throw new Error("a key comes twice");
       keys.set(secret, decodeKey(content));
       length += rest.write('""', length, "latin1");
-      name = "";
     }
     at = end;
   }

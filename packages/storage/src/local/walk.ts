@@ -19,12 +19,13 @@ export async function* walk(
 ): AsyncGenerator<ObjectInfo> {
   throwIfAborted(signal, "a listing");
   const folders: string[] = [];
+  /** Or something else, of which nothing is told. */
   const files: string[] = [];
   for (const entry of await readFolder(join(base, relative))) {
     const name = relative === "" ? entry.name : `${relative}/${entry.name}`;
     if (!isObjectName(name)) continue;
     if (entry.isDirectory()) folders.push(name);
-    else if (entry.isFile()) files.push(name);
+    else files.push(name);
   }
   for (let start = 0; start < files.length; start += STAT_BATCH) {
     throwIfAborted(signal, "a listing");
