@@ -189,7 +189,7 @@ suite("The channel", { timeout: 600_000 }, () => {
   const start = { type: "start", run: newId("run"), task: { kind: "storage.test" } };
   const HOSTILE: readonly (readonly [string, string | Buffer])[] = [
     ["what is no JSON", "{"],
-    ["bytes", Buffer.from([1, 2, 3])],
+    ["bytes", Buffer.from(JSON.stringify({ type: "cancel", run: newId("run"), reason: "" }))],
     ["an unknown message", JSON.stringify({ type: "execute", command: "sh" })],
     ["a task without its fields", JSON.stringify(start)],
     [
@@ -206,15 +206,17 @@ suite("The channel", { timeout: 600_000 }, () => {
     ],
   ];
   for (const [what, frame] of HOSTILE) {
-    test(`is closed on ${what}`, async (context) => {
-      const { service } = await newScene(context);
+    test(`is closed on ${what}, and takes nothing that comes after it`, async (context) => {
+      const { service, repository } = await newScene(context);
       service.sendText(frame);
+      service.start({ id: newId("task"), kind: "storage.test", storage: repository.ref.storage });
       await service.until(() => service.closeCodes.length > 0);
       assert.ok(
         service.closeCodes[0] === 1008 || service.closeCodes[0] === 1009,
         String(service.closeCodes[0]),
       );
       await service.until(() => service.seen("hello").length === 2);
+      assert.deepEqual(service.seen("hello")[1]?.runs, []);
     });
   }
 

@@ -59,7 +59,7 @@ async function newAnswering(context: TestContext, answer: string | Buffer): Prom
 
 type Answer = (request: Buffer, answer: EnrollAnswer) => Promise<{ status: number; body: unknown }>;
 
-const created = async (answer: EnrollAnswer, more: Partial<EnrollAnswer>): Promise<ReturnType<Answer>> =>
+const created = (answer: EnrollAnswer, more: Partial<EnrollAnswer>): ReturnType<Answer> =>
   Promise.resolve({ status: 201, body: { ...answer, ...more } });
 
 const WRONG: readonly (readonly [string, ErrorCode, Answer])[] = [

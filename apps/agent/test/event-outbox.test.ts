@@ -84,6 +84,32 @@ suite("The outbox of a run", () => {
     assert.ok(outbox.isDone);
   });
 
+  test("has one end, and nothing behind it", () => {
+    const outbox = new EventOutbox();
+    outbox.add({ kind: "cancelled" }, 1);
+    outbox.add(log("late"), 1);
+    outbox.add({ kind: "succeeded", result: {} }, 1);
+    assert.equal(outbox.next()?.event.kind, "cancelled");
+    assert.equal(outbox.next(), undefined);
+  });
+
+  test("goes on behind what is acknowledged though it did not leave on this connection", () => {
+    const outbox = new EventOutbox();
+    for (const text of ["one", "two", "three"]) outbox.add(log(text), 1);
+    for (let sent = 0; sent < 2; sent += 1) outbox.next();
+    outbox.rewind();
+    assert.ok(outbox.acknowledge(2));
+    assert.equal(outbox.next()?.number, 3);
+  });
+
+  test("has room again for what was acknowledged", () => {
+    const outbox = new EventOutbox();
+    for (let round = 0; round < 3; round += 1) {
+      for (let count = 0; count < 1000; count += 1) outbox.add(log("x".repeat(4000)), 1);
+      assert.ok(outbox.acknowledge(1000 * (round + 1)), "all of them were kept");
+    }
+  });
+
   test("keeps a bounded number of bytes", () => {
     const outbox = new EventOutbox();
     for (let count = 0; count < 5000; count += 1) outbox.add(log("x".repeat(4000)), 1);

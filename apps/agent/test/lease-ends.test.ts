@@ -15,13 +15,13 @@ interface Scene {
   readonly given: readonly { readonly lease: string; readonly until: number }[];
   readonly ends: readonly AppError[];
   /** What came of the agent's own randomness. */
-  readonly seeds: readonly Buffer[];
+  readonly seeds: readonly Uint8Array[];
 }
 
 /** @param answerMs how long the service takes to answer. */
 function newScene(clock: VirtualClock, answerMs = 0): Scene {
   const { channel, given } = fakeChannel(() => repository.payload("write"), clock);
-  const [ends, seeds]: [AppError[], Buffer[]] = [[], []];
+  const [ends, seeds]: [AppError[], Uint8Array[]] = [[], []];
   const slow: LeasePorts["channel"] = {
     requestLease: async (...asked) => {
       const answered = await channel.requestLease(...asked);
