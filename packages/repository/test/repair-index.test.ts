@@ -56,7 +56,7 @@ async function newScene(share = 0, place?: Storage): Promise<Scene> {
       const ports = { ...repository.ports, storage: withCalls(storage, calls) };
       const changed: Repository = { ...repository, ports };
       const session = await Session.start(randomBytes(16), "cleaner", ports, repository.keys);
-      return await repairIndex(changed, session, { isAlone });
+      return repairIndex(changed, session, { isAlone });
     },
   };
 }
