@@ -17,24 +17,27 @@ const SILENT_MS = 3000;
 const UNASKED_MS = 25_000;
 const skip = webdavServerMissing;
 
-for (const [name, tls, authentication] of [
-  ["Digest over plain HTTP", false, "digest"],
-  ["Basic over TLS", true, "basic"],
-] as const) {
-  suite(`webdav on Apache and a bad network, ${name}`, { skip }, () => {
-    let server: WebdavServer;
-    before(async () => {
-      server = await startWebdavServer({ tls, authentication });
+/** At the same time: most of theirs is waiting for what does not come. */
+suite("webdav on Apache and a bad network", { skip, concurrency: true }, () => {
+  for (const [name, tls, authentication] of [
+    ["Digest over plain HTTP", false, "digest"],
+    ["Basic over TLS", true, "basic"],
+  ] as const) {
+    suite(name, { concurrency: 1 }, () => {
+      let server: WebdavServer;
+      before(async () => {
+        server = await startWebdavServer({ tls, authentication });
+      });
+      after(async () => {
+        await server[Symbol.asyncDispose]();
+      });
+      testCuts(() => server);
+      // Encrypted, it is another place that is cut, and nothing else.
+      if (!tls) testLostAnswers(() => server);
+      testNetwork(() => server);
     });
-    after(async () => {
-      await server[Symbol.asyncDispose]();
-    });
-    testCuts(() => server);
-    // Encrypted, it is another place that is cut, and nothing else.
-    if (!tls) testLostAnswers(() => server);
-    testNetwork(() => server);
-  });
-}
+  }
+});
 
 function testLostAnswers(server: () => WebdavServer): void {
   test("a lost answer is no second object, and the retry says created", async () => {
