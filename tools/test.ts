@@ -15,6 +15,7 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { parseArgs } from "node:util";
 import { provideTestPackages } from "./test-packages.ts";
+import { useBundledThreads } from "./test-threads.ts";
 import { recordTimes } from "./test-times.ts";
 
 const PATTERNS = ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts", "test/**/*.test.ts"];
@@ -33,6 +34,9 @@ const LONG_FIRST = [
   "packages/sources/test/backup",
   "apps/command/",
 ];
+
+/** Where files use PostgreSQL. */
+const ON_POSTGRES = ["apps/service/", "test/service/"];
 
 /** A file that runs longer hangs; the long variants are given the time of a night. */
 const FILE_TIMEOUT_MS = (process.env["SLOW"] === "1" ? 10 * 60 : 20) * 60_000;
@@ -109,6 +113,14 @@ function shareCompiledCode(): void {
   process.env["NODE_COMPILE_CACHE"] ??= join(root, ".cache", "compile");
 }
 
+/** What several of these files share. */
+async function provideServers(files: readonly string[]): Promise<AsyncDisposable | undefined> {
+  if (!files.some((file) => ON_POSTGRES.some((start) => file.startsWith(start)))) return undefined;
+  // Here, not above: the service does not have to load where nobody tests it.
+  const { providePostgresOfRun } = await import("../apps/service/test/postgres-of-run.ts");
+  return providePostgresOfRun();
+}
+
 async function main(): Promise<void> {
   const { values, positionals: filters } = parseArgs({
     options: { name: { type: "string" }, times: { type: "boolean", default: false } },
@@ -121,8 +133,10 @@ async function main(): Promise<void> {
   if (files.length === 0)
     throw new Error(`No test file matches ${filters.join(", ") || PATTERNS.join(", ")}.`);
   shareCompiledCode();
+  await using _ = await provideServers(files);
   using times = values.times ? recordTimes() : undefined;
-  const tally = await runFiles(files, values.name, times?.execArgv ?? []);
+  const execArgv = [...useBundledThreads(), ...(times?.execArgv ?? [])];
+  const tally = await runFiles(files, values.name, execArgv);
   process.stdout.write(times?.report(root) ?? "");
   // Under a pattern of names, a file may well have nothing to run.
   const empty = values.name === undefined ? tally.filesWithoutTest : [];

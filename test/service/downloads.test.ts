@@ -24,7 +24,8 @@ import {
   UPLOAD_SUBPROTOCOL,
   UPLOADS_PATH,
 } from "@holdfast/protocol";
-import { postgresMissing, startPostgres } from "../../apps/service/test/postgres-server.ts";
+import { newPostgresDatabase } from "../../apps/service/test/postgres-databases.ts";
+import { postgresMissing } from "../../apps/service/test/postgres-server.ts";
 import { startSite, until } from "./copy-site.ts";
 import type { Scene } from "./scene.ts";
 
@@ -244,9 +245,8 @@ suite("several processes of the service", { skip: postgresMissing }, () => {
   test("get what they asked for from devices that are with another one", {
     timeout: 300_000,
   }, async (context) => {
-    await using server = await startPostgres();
-    await server.administer("create database holdfast");
-    const database = ["--database", server.url("holdfast")];
+    await using own = await newPostgresDatabase();
+    const database = ["--database", own.url];
     const site = await startSite(context, (source) => writeFileSync(join(source, "a"), "content"), database);
     const path = downloadPath(await site.backUp(), { path: `${site.source}/a` });
     const another = await site.anotherService();

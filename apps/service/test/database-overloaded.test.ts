@@ -11,7 +11,8 @@ import { openPostgres } from "../src/database/open-postgres.ts";
 import { createOutages } from "../src/database/outages.ts";
 import { asRequest } from "../src/database/query-lines.ts";
 import { problemOf } from "../src/http/problems.ts";
-import { startPostgres, postgresMissing } from "./postgres-server.ts";
+import { newPostgresDatabase } from "./postgres-databases.ts";
+import { postgresMissing } from "./postgres-server.ts";
 import { startSilentProxy } from "./silent-proxy.ts";
 
 /** A query of 2 s is long, and is asked after. */
@@ -22,8 +23,8 @@ suite("a database that is overloaded", { skip: postgresMissing }, () => {
   test("is told apart from one that is absent, once, and until it is over", {
     timeout: 120_000,
   }, async () => {
-    await using server = await startPostgres();
-    await using database = openPostgres(server.url("postgres"), { ...TIMES, answerMs: 2000 });
+    await using own = await newPostgresDatabase();
+    await using database = openPostgres(own.url, { ...TIMES, answerMs: 2000 });
     const lines: string[] = [];
     const log = {
       info: (event: string) => void lines.push(event),
@@ -53,9 +54,9 @@ suite("a database that is overloaded", { skip: postgresMissing }, () => {
   });
 
   test("not when it has gone silent, however many wait", { timeout: 120_000 }, async () => {
-    await using server = await startPostgres();
-    await using proxy = await startSilentProxy(server);
-    await using database = openPostgres(proxy.url("postgres"), TIMES);
+    await using own = await newPostgresDatabase();
+    await using proxy = await startSilentProxy(own.server);
+    await using database = openPostgres(proxy.url(own.name), TIMES);
     const one = () => asRequest(() => sql`select 1`.execute(database.db));
     await one();
     proxy.setSilent(true);

@@ -12,7 +12,8 @@ import { sql } from "kysely";
 import { isDatabaseAbsent } from "../src/database/failures.ts";
 import { openPostgres } from "../src/database/open-postgres.ts";
 import { type RunningService, startService } from "../src/service.ts";
-import { postgresMissing, startPostgres } from "./postgres-server.ts";
+import { newPostgresDatabase } from "./postgres-databases.ts";
+import { postgresMissing } from "./postgres-server.ts";
 import { startSilentProxy } from "./silent-proxy.ts";
 
 const TIMES = { longMs: 500, answerMs: 2000, lookMs: 100 };
@@ -31,9 +32,9 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
   test("fails what waits for it and what comes, and works again when it is back", {
     timeout: 120_000,
   }, async () => {
-    await using server = await startPostgres();
-    await using proxy = await startSilentProxy(server);
-    await using database = openPostgres(proxy.url("postgres"), TIMES);
+    await using own = await newPostgresDatabase();
+    await using proxy = await startSilentProxy(own.server);
+    await using database = openPostgres(proxy.url(own.name), TIMES);
     const one = () => sql<{ one: number }>`select 1 as one`.execute(database.db);
     let heard = 0;
     database.listen("tasks", () => {
@@ -69,9 +70,9 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
   test("a question that was lost does not count against a database that answers since", {
     timeout: 120_000,
   }, async () => {
-    await using server = await startPostgres();
-    await using proxy = await startSilentProxy(server);
-    await using database = openPostgres(proxy.url("postgres"), TIMES);
+    await using own = await newPostgresDatabase();
+    await using proxy = await startSilentProxy(own.server);
+    await using database = openPostgres(proxy.url(own.name), TIMES);
     const one = () => sql`select 1`.execute(database.db);
     await one();
     const before = proxy.count();
@@ -89,9 +90,9 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
   });
 
   test("long work goes on as long as the server is at it", { timeout: 120_000 }, async () => {
-    await using server = await startPostgres();
-    await using proxy = await startSilentProxy(server);
-    await using database = openPostgres(proxy.url("postgres"), TIMES);
+    await using own = await newPostgresDatabase();
+    await using proxy = await startSilentProxy(own.server);
+    await using database = openPostgres(proxy.url(own.name), TIMES);
     const { rows } = await sql<{ done: number }>`select 1 as done from pg_sleep(4)`.execute(database.db);
     assert.deepEqual(rows, [{ done: 1 }]);
     // It was asked meanwhile.
@@ -99,9 +100,9 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
   });
 
   test("can be closed", { timeout: 120_000 }, async () => {
-    await using server = await startPostgres();
-    await using proxy = await startSilentProxy(server);
-    const database = openPostgres(proxy.url("postgres"), TIMES);
+    await using own = await newPostgresDatabase();
+    await using proxy = await startSilentProxy(own.server);
+    const database = openPostgres(proxy.url(own.name), TIMES);
     database.listen("tasks", () => undefined);
     await sql`select 1`.execute(database.db);
     proxy.setSilent(true);
@@ -109,12 +110,11 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
   });
 
   test("keeps no service from its end", { timeout: 240_000 }, async () => {
-    await using server = await startPostgres();
-    await using proxy = await startSilentProxy(server);
-    await server.administer("create database holdfast");
+    await using own = await newPostgresDatabase();
+    await using proxy = await startSilentProxy(own.server);
     const folder = mkdtempSync(join(tmpdir(), "hf-silent-"));
     const lines: string[] = [];
-    const service = await startOn(proxy.url("holdfast"), folder, lines);
+    const service = await startOn(proxy.url(own.name), folder, lines);
     try {
       proxy.setSilent(true);
       await service.stop();
@@ -129,12 +129,11 @@ suite("a database that goes silent", { skip: postgresMissing }, () => {
   test("makes the service not ready, which says so once, and once that it is over", {
     timeout: 240_000,
   }, async () => {
-    await using server = await startPostgres();
-    await using proxy = await startSilentProxy(server);
-    await server.administer("create database holdfast");
+    await using own = await newPostgresDatabase();
+    await using proxy = await startSilentProxy(own.server);
     const folder = mkdtempSync(join(tmpdir(), "hf-silent-"));
     const lines: string[] = [];
-    const service = await startOn(proxy.url("holdfast"), folder, lines);
+    const service = await startOn(proxy.url(own.name), folder, lines);
     const counted = (event: string): number =>
       lines.filter((line) => line.includes(`"event":"${event}"`)).length;
     try {

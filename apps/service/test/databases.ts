@@ -4,10 +4,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, suite } from "node:test";
+import { after, suite } from "node:test";
 import type { Database } from "../src/database/database.ts";
 import { openDatabase } from "../src/database/open-database.ts";
-import { type PostgresServer, postgresMissing, startPostgres } from "./postgres-server.ts";
+import { newPostgresDatabase, type PostgresDatabase } from "./postgres-databases.ts";
+import { postgresMissing } from "./postgres-server.ts";
 
 export interface OpenTestDatabase {
   /** A new database with tables and no rows. `await using` closes it. */
@@ -36,28 +37,19 @@ function onSqlite(declare: (open: OpenTestDatabase) => void): void {
   declare(Object.assign(() => openDatabase(":memory:"), { kind: "sqlite", newUrl } as const));
 }
 
-const TEMPLATE = "with_tables";
-
 function onPostgres(declare: (open: OpenTestDatabase) => void): void {
-  let server: PostgresServer | undefined;
-  let count = 0;
-  before(async () => {
-    server = await startPostgres();
-    await server.administer(`create database ${TEMPLATE}`);
-    await (await openDatabase(server.url(TEMPLATE)))[Symbol.asyncDispose]();
-  });
+  const databases: PostgresDatabase[] = [];
   after(async () => {
-    await server?.[Symbol.asyncDispose]();
+    for (const database of databases) await database[Symbol.asyncDispose]();
   });
-  const newUrl = async (template = "template0"): Promise<string> => {
-    if (server === undefined) throw new Error("a database is opened inside a test");
-    count += 1;
-    await server.administer(`create database test_${String(count)} template ${template}`);
-    return server.url(`test_${String(count)}`);
+  const newUrl = async (content: "empty" | "with tables"): Promise<string> => {
+    const database = await newPostgresDatabase(content);
+    databases.push(database);
+    return database.url;
   };
   const open = async (): Promise<Database> => {
-    const database = await openDatabase(await newUrl(TEMPLATE));
+    const database = await openDatabase(await newUrl("with tables"));
     return database;
   };
-  declare(Object.assign(open, { kind: "postgres", newUrl: () => newUrl() } as const));
+  declare(Object.assign(open, { kind: "postgres", newUrl: () => newUrl("empty") } as const));
 }

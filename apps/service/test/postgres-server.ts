@@ -15,54 +15,53 @@ const START_TIMEOUT_MS = 120_000;
 /** PostgreSQL refuses to run as root. */
 const ACCOUNT = "postgres";
 const ROLE = "holdfast";
+const DATA = "data";
 const LOG = "log";
 
 /** Why tests on PostgreSQL are skipped; false when they are not. */
 export const postgresMissing: string | false =
   programFolder() === undefined ? "PostgreSQL is not installed (Debian package postgresql)" : false;
 
-export interface PostgresServer extends AsyncDisposable {
+/** A server that is at work. */
+export interface Postgres {
+  /** Of its socket. */
+  readonly folder: string;
   readonly url: (database: string) => string;
   /** Runs a statement on the database `postgres`. */
   readonly administer: (statement: string) => Promise<void>;
+}
+
+export interface PostgresServer extends Postgres, AsyncDisposable {
   /** Ends it at once, as a crash would. */
   readonly kill: () => Promise<void>;
   /** On the same data. */
   readonly start: () => Promise<void>;
 }
 
-export async function startPostgres(): Promise<PostgresServer> {
+export type PostgresSettings = Readonly<Record<string, string>>;
+
+/** @param more settings, as in `postgresql.conf`. */
+export async function startPostgres(more: PostgresSettings = {}): Promise<PostgresServer> {
   const bin = programFolder();
   if (bin === undefined) throw new Error(String(postgresMissing));
   const folder = await mkdtemp(join(tmpdir(), "hf-pg-"));
   const account = process.getuid?.() === 0 ? accountIds() : undefined;
   if (account !== undefined) await chown(folder, account.uid, account.gid);
-  const data = join(folder, "data");
   const locale = ["--locale=C.UTF-8", "--encoding=UTF8"];
-  execFileSync(join(bin, "initdb"), ["--no-sync", "-A", "trust", "-U", ROLE, ...locale, data], {
+  execFileSync(join(bin, "initdb"), ["--no-sync", "-A", "trust", "-U", ROLE, ...locale, join(folder, DATA)], {
     ...account,
     stdio: "pipe",
     cwd: folder,
   });
-  const begin = (): ChildProcess => startServer(join(bin, "postgres"), folder, data, account);
+  const begin = (): ChildProcess => startServer(join(bin, "postgres"), folder, account, more);
   let child = begin();
   const killNow = (): void => void child.kill("SIGQUIT");
   process.once("exit", killNow);
-  const url = (database: string): string =>
-    `postgres://${ROLE}@localhost/${database}?host=${encodeURIComponent(folder)}`;
-  const administer = async (statement: string): Promise<void> => {
-    const client = new pg.Client(url("postgres"));
-    await client.connect();
-    try {
-      await client.query(statement);
-    } finally {
-      await client.end();
-    }
-  };
+  const postgres = postgresIn(folder);
+  const { administer } = postgres;
   await waitUntilReady(child, () => administer("select 1"), join(folder, LOG));
   return {
-    url,
-    administer,
+    ...postgres,
     kill: async () => {
       const ended = once(child, "exit");
       child.kill("SIGKILL");
@@ -95,11 +94,27 @@ export async function startPostgres(): Promise<PostgresServer> {
   };
 }
 
+/** The server whose socket is in `folder`. */
+export function postgresIn(folder: string): Postgres {
+  const url = (database: string): string =>
+    `postgres://${ROLE}@localhost/${database}?host=${encodeURIComponent(folder)}`;
+  const administer = async (statement: string): Promise<void> => {
+    const client = new pg.Client(url("postgres"));
+    await client.connect();
+    try {
+      await client.query(statement);
+    } finally {
+      await client.end();
+    }
+  };
+  return { folder, url, administer };
+}
+
 function startServer(
   program: string,
   folder: string,
-  data: string,
   account: Account | undefined,
+  more: PostgresSettings,
 ): ChildProcess {
   const settings = {
     listen_addresses: "",
@@ -107,9 +122,10 @@ function startServer(
     fsync: "off",
     max_connections: "60",
     logging_collector: "off",
+    ...more,
   };
   const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const command = [program, "-D", data, ...options];
+  const command = [program, "-D", join(folder, DATA), ...options];
   const user =
     account === undefined
       ? []

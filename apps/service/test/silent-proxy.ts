@@ -4,7 +4,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
-import type { PostgresServer } from "./postgres-server.ts";
+import type { Postgres } from "./postgres-server.ts";
 
 export interface SilentProxy extends AsyncDisposable {
   readonly url: (database: string) => string;
@@ -13,9 +13,9 @@ export interface SilentProxy extends AsyncDisposable {
   readonly count: () => number;
 }
 
-export async function startSilentProxy(server: PostgresServer): Promise<SilentProxy> {
+export async function startSilentProxy(server: Postgres): Promise<SilentProxy> {
   const direct = new URL(server.url("postgres"));
-  const path = join(direct.searchParams.get("host") ?? "", ".s.PGSQL.5432");
+  const path = join(server.folder, ".s.PGSQL.5432");
   const sockets = new Set<Socket>();
   let isSilent = false;
   let count = 0;

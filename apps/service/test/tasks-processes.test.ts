@@ -2,7 +2,7 @@
  * Several processes of the service on one PostgreSQL, and what one process does with much.
  */
 import assert from "node:assert/strict";
-import { after, before, suite, test } from "node:test";
+import { suite, test } from "node:test";
 import { BEAT_MS, DEVICE_LOST_MS, type ServiceMessage, SILENCE_MS } from "@holdfast/protocol";
 import { PROCESS_DEAD_MS } from "../src/channel/processes.ts";
 import type { Database } from "../src/database/database.ts";
@@ -22,7 +22,8 @@ import {
   startServiceOn,
   taskRow,
 } from "./device-fixture.ts";
-import { type PostgresServer, postgresMissing, startPostgres } from "./postgres-server.ts";
+import { newPostgresDatabase } from "./postgres-databases.ts";
+import { postgresMissing } from "./postgres-server.ts";
 import { connectAgent, enrolDevice, type Identity, type ScriptedAgent } from "./scripted-agent.ts";
 import { spawnService } from "./service-process.ts";
 import { newPlace, PORTS } from "./vault-fixture.ts";
@@ -104,23 +105,9 @@ async function until(condition: () => Promise<boolean>, what: string): Promise<v
 }
 
 suite("three processes on one PostgreSQL", { skip: postgresMissing }, () => {
-  let server: PostgresServer | undefined;
-  let number = 0;
-  before(async () => {
-    server = await startPostgres();
-  });
-  after(async () => {
-    await server?.[Symbol.asyncDispose]();
-  });
-  const newUrl = async (): Promise<string> => {
-    assert(server !== undefined);
-    number += 1;
-    await server.administer(`create database fleet_${String(number)}`);
-    return server.url(`fleet_${String(number)}`);
-  };
-
   test("each task is given out exactly once, also when devices change between processes", async () => {
-    await using fleet = await startFleet(await newUrl(), 3);
+    await using database = await newPostgresDatabase();
+    await using fleet = await startFleet(database.url, 3);
     const [first, second, third] = fleet.processes;
     assert(first !== undefined && second !== undefined && third !== undefined);
     assert.equal(first.authority.certificate, third.authority.certificate);
@@ -171,7 +158,8 @@ suite("three processes on one PostgreSQL", { skip: postgresMissing }, () => {
   });
 
   test("events that come by two processes at once are stored once", async () => {
-    await using fleet = await startFleet(await newUrl(), 2);
+    await using database = await newPostgresDatabase();
+    await using fleet = await startFleet(database.url, 2);
     const [first, second] = fleet.processes;
     assert(first !== undefined && second !== undefined);
     const identity = await enrolDevice(first);
@@ -196,7 +184,8 @@ suite("three processes on one PostgreSQL", { skip: postgresMissing }, () => {
   });
 
   test("when one is killed, its devices go on at another; nothing is lost, and nothing done twice", async () => {
-    const url = await newUrl();
+    await using database = await newPostgresDatabase();
+    const { url } = database;
     await using fleet = await startFleet(url, 2);
     const [other] = fleet.processes;
     assert(other !== undefined);
@@ -238,7 +227,8 @@ suite("three processes on one PostgreSQL", { skip: postgresMissing }, () => {
   });
 
   test("when one stands still, its devices have the time to notice, and go on at another", async () => {
-    await using fleet = await startFleet(await newUrl(), 2);
+    await using database = await newPostgresDatabase();
+    await using fleet = await startFleet(database.url, 2);
     const [still, other] = fleet.processes;
     assert(still !== undefined && other !== undefined);
     const identity = await enrolDevice(still);
@@ -272,7 +262,8 @@ suite("three processes on one PostgreSQL", { skip: postgresMissing }, () => {
   });
 
   test("runs of a device that does not come back after the kill are lost after a while, once", async () => {
-    await using fleet = await startFleet(await newUrl(), 3);
+    await using database = await newPostgresDatabase();
+    await using fleet = await startFleet(database.url, 3);
     const [doomed, other, third] = fleet.processes;
     assert(doomed !== undefined && other !== undefined && third !== undefined);
     const identity = await enrolDevice(doomed);
