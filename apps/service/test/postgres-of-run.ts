@@ -26,10 +26,11 @@ export async function providePostgresOfRun(): Promise<AsyncDisposable | undefine
   const server = await startWithTables(availableParallelism());
   process.env[VARIABLE] = server.folder;
   // Who interrupts the run does not want its data to stay.
-  const endInterrupted = async (signal: NodeJS.Signals): Promise<void> => {
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
     await server[Symbol.asyncDispose]();
     process.kill(process.pid, signal);
   };
+  const endInterrupted = (signal: NodeJS.Signals): void => void end(signal);
   for (const signal of INTERRUPTIONS) process.once(signal, endInterrupted);
   return {
     [Symbol.asyncDispose]: async () => {
