@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 
 export interface StorageDefaults {
   readonly location: string;
@@ -54,7 +54,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    const isMissing = errorCode(cause) === "ENOENT";
     if (isMissing && path !== environment["HOLDFAST_CONFIG"]) return EMPTY;
     throw unusable(path, cause instanceof Error ? cause.message : String(cause), cause);
   }

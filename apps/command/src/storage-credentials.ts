@@ -5,7 +5,7 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 import {
   type CredentialSource,
   decodeStorageCredentials,
@@ -46,7 +46,7 @@ async function readCredentials(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    const reason = cause instanceof Error && "code" in cause ? String(cause.code) : "it failed";
+    const reason = errorCode(cause) ?? "it failed";
     throw new AppError("ERR_USAGE", `The credentials in ${path} cannot be read: ${reason}.`, {
       subject: path,
       remedy: "Name a file that this user can read.",

@@ -8,7 +8,7 @@ import { constants } from "node:fs";
 import { access, readFile } from "node:fs/promises";
 import type { Server } from "node:https";
 import { hostname } from "node:os";
-import { AppError, type Clock, makeFolder, systemClock, systemRandomness } from "@holdfast/kernel";
+import { AppError, type Clock, errorCode, makeFolder, systemClock, systemRandomness } from "@holdfast/kernel";
 import { createAuditLog, type WrittenAuditLog } from "./audit/audit-log.ts";
 import { openAuthority } from "./authority/authority.ts";
 import { browserNames } from "./authority/server-names.ts";
@@ -331,7 +331,7 @@ async function listen(server: Server, { host, port }: ListenAddress): Promise<st
   try {
     await promise;
   } catch (cause) {
-    const reason = cause instanceof Error && "code" in cause ? String(cause.code) : "it failed";
+    const reason = errorCode(cause) ?? "it failed";
     throw new AppError("ERR_LISTEN", `The service cannot listen on ${host}:${String(port)}: ${reason}.`, {
       subject: "--listen",
       remedy: "Stop what listens there, or choose another address or port.",

@@ -5,7 +5,7 @@
  * @module
  */
 import { createCipheriv, createDecipheriv, type KeyObject } from "node:crypto";
-import { AppError } from "@holdfast/kernel";
+import { damaged } from "@holdfast/kernel";
 
 /** Bytes that a frame box adds to its plaintext. */
 export const FRAME_BOX_OVERHEAD_BYTES = 16;
@@ -47,11 +47,4 @@ export function openNonce(
     throw damaged(what, "its authentication tag does not match");
   }
   return plaintext;
-}
-
-function damaged(what: string, reason: string): AppError {
-  return new AppError("ERR_DAMAGED", `${what} is damaged: ${reason}.`, {
-    subject: what,
-    remedy: "Run `holdfast verify` to learn which copies are touched.",
-  });
 }

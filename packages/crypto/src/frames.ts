@@ -26,7 +26,7 @@ import {
   randomFillSync,
   timingSafeEqual,
 } from "node:crypto";
-import { AppError, freeBytes } from "@holdfast/kernel";
+import { damaged, freeBytes } from "@holdfast/kernel";
 import { deriveKey } from "./hkdf.ts";
 import { HASH_BYTES } from "./mac.ts";
 import type { Suite } from "./suites.ts";
@@ -150,12 +150,7 @@ export function openFrame(
 ): Buffer {
   writePosition(counter, frame);
   const plaintext = openOrNull(keys, aad, sealed);
-  if (plaintext === null) {
-    throw new AppError("ERR_DAMAGED", `${what} is damaged: its authentication tag does not match.`, {
-      subject: what,
-      remedy: "Run `holdfast verify` to learn which copies are touched.",
-    });
-  }
+  if (plaintext === null) throw damaged(what, "its authentication tag does not match");
   return plaintext;
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError, type Randomness } from "@holdfast/kernel";
+import { damaged, type Randomness } from "@holdfast/kernel";
 import { BOX_OVERHEAD_BYTES, openSecretBox, sealBox } from "./sealed-box.ts";
 import { decapsulate, encapsulate, KEM_CIPHERTEXT_BYTES } from "./x-wing.ts";
 
@@ -44,12 +44,7 @@ export function openWithPrivateKey(
   sealed: Uint8Array,
   what: string,
 ): Buffer {
-  if (sealed.length < KEM_BOX_OVERHEAD_BYTES) {
-    throw new AppError("ERR_DAMAGED", `${what} is damaged: it is too short.`, {
-      subject: what,
-      remedy: "Run `holdfast verify` to learn what is touched.",
-    });
-  }
+  if (sealed.length < KEM_BOX_OVERHEAD_BYTES) throw damaged(what, "it is too short");
   const sharedSecret = decapsulate(seed, sealed.subarray(0, KEM_CIPHERTEXT_BYTES), what);
   try {
     return openSecretBox(sharedSecret, context, sealed.subarray(KEM_CIPHERTEXT_BYTES), what);

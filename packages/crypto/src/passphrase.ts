@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { isUtf8 } from "node:buffer";
 // The default export: importing a missing name would fail while loading, without a word about the cause.
 import crypto from "node:crypto";
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 
 export interface Argon2Parameters {
   readonly memoryKiB: number;
@@ -102,7 +102,7 @@ function optionsOf(passphrase: Uint8Array, salt: Uint8Array, parameters: Argon2P
 }
 
 function explain(error: unknown, { memoryKiB }: Argon2Parameters): AppError {
-  if (error instanceof Error && "code" in error && error.code === "ERR_CRYPTO_ARGON2_NOT_SUPPORTED") {
+  if (errorCode(error) === "ERR_CRYPTO_ARGON2_NOT_SUPPORTED") {
     return unsupported(error);
   }
   return new AppError("ERR_FAILED", "The key of the passphrase could not be computed.", {

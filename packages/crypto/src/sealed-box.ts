@@ -12,7 +12,7 @@
  */
 import assert from "node:assert/strict";
 import { createCipheriv, createDecipheriv, type DecipherGCM, timingSafeEqual } from "node:crypto";
-import { AppError, type Randomness, systemRandomness } from "@holdfast/kernel";
+import { AppError, damaged, type Randomness, systemRandomness } from "@holdfast/kernel";
 import { deriveKey } from "./hkdf.ts";
 import { secretBuffer } from "./secret.ts";
 
@@ -133,11 +133,4 @@ function deriveBox(key: Uint8Array, salt: Uint8Array, context: Uint8Array): Buff
   contextLength.writeUInt32LE(context.length, 0);
   const info = Buffer.concat([LABEL, contextLength, context]);
   return deriveKey(key, salt, info, KEY_BYTES + COMMITMENT_BYTES);
-}
-
-function damaged(what: string, reason: string): AppError {
-  return new AppError("ERR_DAMAGED", `${what} is damaged: ${reason}.`, {
-    subject: what,
-    remedy: "Run `holdfast verify` to learn what is touched.",
-  });
 }

@@ -17,7 +17,7 @@ import {
   decapsulate as mlKemDecapsulate,
   encapsulate as mlKemEncapsulate,
 } from "node:crypto";
-import { AppError } from "@holdfast/kernel";
+import { AppError, damaged } from "@holdfast/kernel";
 import { exchangeX25519, importPrivateKey, importPublicKey, rawPublicKey } from "./raw-keys.ts";
 
 export const KEM_SEED_BYTES = 32;
@@ -125,9 +125,5 @@ function publicKeyInvalid(cause?: unknown): AppError {
 }
 
 function ciphertextInvalid(what: string, cause?: unknown): AppError {
-  return new AppError("ERR_DAMAGED", `${what} is damaged: it is not an X-Wing ciphertext.`, {
-    subject: what,
-    remedy: "Run `holdfast verify` to learn what is touched.",
-    cause,
-  });
+  return damaged(what, "it is not an X-Wing ciphertext", { cause });
 }

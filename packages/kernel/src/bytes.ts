@@ -8,7 +8,7 @@
  */
 import assert from "node:assert/strict";
 import { isUtf8 } from "node:buffer";
-import { AppError } from "./errors.ts";
+import { damaged } from "./damaged.ts";
 
 /** LEB128 of a safe integer needs at most eight bytes (53 bits). */
 const VARINT_BYTES_MAX = 8;
@@ -219,14 +219,7 @@ export class ByteReader {
   }
 
   fail(reason: string): never {
-    throw new AppError(
-      "ERR_DAMAGED",
-      `${this.#subject} is damaged: ${reason} (at byte ${String(this.#offset)}).`,
-      {
-        subject: this.#subject,
-        remedy: "Run `holdfast verify` to learn which copies are touched.",
-      },
-    );
+    throw damaged(this.#subject, `${reason} (at byte ${String(this.#offset)})`);
   }
 
   #take(count: number): number {

@@ -10,6 +10,7 @@
 import { mkdirSync, statSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { errorCode } from "./error-code.ts";
 
 /**
  * Makes a folder, and what is missing above it.
@@ -24,7 +25,7 @@ export async function makeFolder(path: string, mode?: number): Promise<string | 
   } catch (error) {
     if (await isFolder(path)) return undefined;
     const parent = dirname(path);
-    if (!isMissing(error) || parent === path || (await isFolder(parent))) throw error;
+    if (errorCode(error) !== "ENOENT" || parent === path || (await isFolder(parent))) throw error;
     const first = await makeFolder(parent, mode);
     try {
       await mkdir(path, { mode });
@@ -47,7 +48,7 @@ export function makeFolderSync(path: string | Buffer, mode?: number): void {
   } catch (error) {
     if (isFolderSync(path)) return;
     const parent = parentOf(path);
-    if (!isMissing(error) || parent.length >= path.length || isFolderSync(parent)) throw error;
+    if (errorCode(error) !== "ENOENT" || parent.length >= path.length || isFolderSync(parent)) throw error;
     makeFolderSync(parent, mode);
     try {
       mkdirSync(path, { mode });
@@ -75,8 +76,4 @@ function isFolderSync(path: string | Buffer): boolean {
   } catch {
     return false;
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

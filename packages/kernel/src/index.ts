@@ -1,4 +1,6 @@
 export { ByteReader, ByteWriter } from "./bytes.ts";
+export { damaged, VERIFY_DATA_REMEDY, VERIFY_REMEDY } from "./damaged.ts";
+export { errorCode } from "./error-code.ts";
 export {
   AppError,
   ERROR_CODES,

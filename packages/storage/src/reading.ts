@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { AppError } from "@holdfast/kernel";
+import { AppError, VERIFY_REMEDY } from "@holdfast/kernel";
 import type { ByteRange } from "./contract.ts";
 
 /** A range is ours, not the storage's: a bad one is a broken invariant. */
@@ -24,7 +24,7 @@ export function tooShort(name: string, location: string, range: ByteRange, size:
     `${name} in ${location} ends at byte ${String(size)}, before byte ${end}.`,
     {
       subject: name,
-      remedy: "Run `holdfast verify` to learn which copies are touched.",
+      remedy: VERIFY_REMEDY,
     },
   );
 }

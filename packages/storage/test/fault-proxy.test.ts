@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errorCode } from "../src/webdav/failures.ts";
+import { errorCode } from "@holdfast/kernel";
 import { type FaultProxy, startFaultProxy } from "./servers/fault-proxy.ts";
 
 interface Echo extends AsyncDisposable {

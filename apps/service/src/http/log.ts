@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock } from "@holdfast/kernel";
+import { type Clock, errorCode } from "@holdfast/kernel";
 
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -27,7 +27,7 @@ export function describeError(error: unknown): LogFields {
   return {
     error: error.name,
     message: error.message,
-    code: "code" in error && typeof error.code === "string" ? error.code : undefined,
+    code: errorCode(error),
     stack: error.stack,
     cause: error.cause instanceof Error ? `${error.cause.name}: ${error.cause.message}` : undefined,
   };

@@ -4,7 +4,7 @@
  * @module
  */
 import { STATUS_CODES } from "node:http";
-import { AppError, type ErrorCode, isAppError, newId } from "@holdfast/kernel";
+import { AppError, type ErrorCode, errorCode, isAppError, newId } from "@holdfast/kernel";
 import type { InputProblem, Problem } from "@holdfast/protocol";
 import {
   databaseAbsent,
@@ -105,14 +105,13 @@ function asAppError(error: unknown): AppError | undefined {
 /** Errors of Fastify itself, by their codes (fastify.dev/docs/latest/Reference/Errors). */
 function frameworkError(error: unknown): AppError | undefined {
   if (!(error instanceof Error) || !("statusCode" in error)) return undefined;
-  const code = "code" in error ? error.code : undefined;
   if (error.statusCode === 413) {
     return new AppError("ERR_BODY_TOO_LARGE", "The request is larger than 1 MiB.");
   }
   if (error.statusCode === 415) return mediaTypeError();
   if (typeof error.statusCode !== "number" || error.statusCode >= 500) return undefined;
   const reason =
-    error instanceof SyntaxError || code === "FST_ERR_CTP_INVALID_JSON_BODY"
+    error instanceof SyntaxError || errorCode(error) === "FST_ERR_CTP_INVALID_JSON_BODY"
       ? "body is no JSON"
       : "malformed";
   return new InputError([{ path: "", message: reason }]);

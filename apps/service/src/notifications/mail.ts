@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 import type { ChannelSettings } from "@holdfast/protocol";
 import { createTransport, type SMTPSentMessageInfo, type Transporter } from "nodemailer";
 import { outboundFailure } from "../outbound/failures.ts";
@@ -112,10 +112,9 @@ function mailFailure(server: string, error: unknown): AppError {
 }
 
 function fieldsOf(error: unknown): { code: string | undefined; response: string | undefined } {
-  if (!(error instanceof Error)) return { code: undefined, response: undefined };
-  const code = "code" in error && typeof error.code === "string" ? error.code : undefined;
-  const response = "response" in error && typeof error.response === "string" ? error.response : undefined;
-  return { code, response };
+  const code = errorCode(error);
+  if (!(error instanceof Error) || !("response" in error)) return { code, response: undefined };
+  return { code, response: typeof error.response === "string" ? error.response : undefined };
 }
 
 /** The library puts its own code over the one of TLS or of the socket. */

@@ -1,5 +1,5 @@
 // Failures of calls to the outside, said so that a person can mend them.
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nothing listens there",
@@ -19,7 +19,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** @param subject never a whole URL, whose path may be secret. */
 export function outboundFailure(subject: string, cause: unknown): AppError {
-  const code = codeOf(cause);
+  const code = errorCode(cause instanceof AggregateError ? cause.errors[0] : cause);
   const known = code === undefined ? undefined : REASONS[code];
   const reason =
     known ?? (code?.startsWith("ERR_SSL") === true ? "it does not speak TLS there" : "it failed");
@@ -29,10 +29,4 @@ export function outboundFailure(subject: string, cause: unknown): AppError {
       "Check name and port, and that it runs; an own authority belongs in PUT /api/v1/policies/outbound.",
     cause,
   });
-}
-
-function codeOf(cause: unknown): string | undefined {
-  if (cause instanceof AggregateError) return codeOf(cause.errors[0]);
-  if (cause instanceof Error && "code" in cause && typeof cause.code === "string") return cause.code;
-  return undefined;
 }

@@ -14,7 +14,7 @@ import { constants } from "node:fs";
 import { type FileHandle, link, lstat, open, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { secretBuffer, SecretBytes, sha256 } from "@holdfast/crypto";
-import { AppError, makeFolder, type Randomness } from "@holdfast/kernel";
+import { AppError, errorCode, makeFolder, type Randomness } from "@holdfast/kernel";
 
 export interface UnlockFilePlace {
   readonly path: string;
@@ -53,7 +53,7 @@ export async function createUnlockFile(place: UnlockFilePlace, randomness: Rando
     await writeDraft(draft, text.bytes);
     await link(draft, place.path);
   } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw notMade(place, error);
+    if (errorCode(error) !== "EEXIST") throw notMade(place, error);
   } finally {
     await rm(draft, { force: true });
   }
@@ -112,7 +112,7 @@ async function openExisting(place: UnlockFilePlace): Promise<FileHandle> {
     return await open(place.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (error instanceof AppError) throw error;
-    const code = codeOf(error);
+    const code = errorCode(error);
     if (code === "ELOOP") throw isLink(place);
     if (code === "ENOENT") {
       throw refused(
@@ -121,7 +121,7 @@ async function openExisting(place: UnlockFilePlace): Promise<FileHandle> {
         "Put it back from where you keep a copy, or make a new one with a passphrase of the vault or the recovery kit.",
       );
     }
-    throw refused(place, `cannot be read (${code})`, "See that the service's user can read it.");
+    throw refused(place, `cannot be read (${code ?? "unknown"})`, "See that the service's user can read it.");
   }
 }
 
@@ -207,10 +207,6 @@ function hexValue(character: number): number {
   return -1;
 }
 
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "unknown";
-}
-
 function isLink(place: UnlockFilePlace): AppError {
   return refused(place, "is a symbolic link", "Name the file itself with --unlock-file.");
 }
@@ -222,7 +218,7 @@ function malformed(place: UnlockFilePlace): AppError {
 function notMade(place: UnlockFilePlace, cause: unknown): AppError {
   return refused(
     place,
-    `cannot be made (${codeOf(cause)})`,
+    `cannot be made (${errorCode(cause) ?? "unknown"})`,
     "Choose another place with --unlock-file.",
     cause,
   );

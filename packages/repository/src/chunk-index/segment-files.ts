@@ -9,7 +9,7 @@ import { closeSync, openSync } from "node:fs";
 import { open, readdir, rename, unlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { AppError, makeFolder } from "@holdfast/kernel";
+import { AppError, errorCode, makeFolder } from "@holdfast/kernel";
 import type { ObjectInfo, Storage } from "@holdfast/storage";
 import { checkNamedByHash } from "../format/head.ts";
 import { hashOfName } from "../format/object-names.ts";
@@ -174,7 +174,7 @@ function openOrThrow(name: string, path: string): number {
   try {
     return openSync(path, "r");
   } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    const missing = errorCode(error) === "ENOENT";
     throw new AppError(
       missing ? "ERR_STORAGE_NOT_FOUND" : "ERR_STORAGE_FAILED",
       `The object ${name} ${missing ? "is not there" : "cannot be opened"}.`,

@@ -5,8 +5,8 @@
  */
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { BOX_OVERHEAD_BYTES, deriveKey, FRAME_BOX_OVERHEAD_BYTES, openBox, sealBox } from "@holdfast/crypto";
-import { AppError, ByteReader, ByteWriter, isAppError, type Randomness } from "@holdfast/kernel";
-import { HASH_BYTES, HEAD_BYTES, readHead, writeHead } from "../format/head.ts";
+import { AppError, ByteReader, ByteWriter, damaged, isAppError, type Randomness } from "@holdfast/kernel";
+import { CLEAN_INDEX_REMEDY, HASH_BYTES, HEAD_BYTES, readHead, writeHead } from "../format/head.ts";
 import { hashOfName, hashedName } from "../format/object-names.ts";
 import type { KeySet } from "../keys/key-set.ts";
 import { INDEX_ENTRY_BYTES, PACK_ROW_BYTES } from "./entry.ts";
@@ -200,9 +200,9 @@ export function hashesOfNames(names: readonly string[]): Buffer[] {
 
 /** @param what the segment or a part of it, beginning a sentence. */
 export function damagedSegment(what: string, reason: string, cause?: unknown): AppError {
-  return new AppError("ERR_DAMAGED", `${what} is damaged: ${reason}.`, {
+  return damaged(what, reason, {
     subject: what.slice(what.indexOf("index/")),
-    remedy: "Run `holdfast clean`: it writes the index anew from the packs.",
+    remedy: CLEAN_INDEX_REMEDY,
     cause,
   });
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { readFileSync } from "node:fs";
+import { errorCode } from "@holdfast/kernel";
 
 /** Where the 256 gear values lie in the memory, bytes. */
 export const TABLE_OFFSET = 1024;
@@ -52,7 +53,7 @@ function readCode(): Uint8Array | undefined {
   try {
     return readFileSync(new URL("../../build/scanner.wasm", import.meta.url));
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
 }

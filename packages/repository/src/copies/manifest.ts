@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { deriveKey, hmacSha256, openBox, sealBox, sha256 } from "@holdfast/crypto";
-import { AppError, ByteReader, ByteWriter } from "@holdfast/kernel";
+import { deriveKey, hmacSha256, sealBox, sha256 } from "@holdfast/crypto";
+import { ByteReader, ByteWriter, damaged } from "@holdfast/kernel";
 import { HASH_BYTES, HEAD_BYTES, readHead, writeHead } from "../format/head.ts";
+import { openOwnBox } from "../format/own-box.ts";
 import { ENVELOPE_BYTES } from "../packs/pack-format.ts";
 import type { SessionKeyring } from "../packs/session-keys.ts";
 
@@ -105,11 +106,7 @@ export function openTable(manifest: SealedManifest, tableKey: Buffer): CopyTable
 }
 
 function openTableBytes(manifest: SealedManifest, tableKey: Buffer): Buffer {
-  const what = `The copy ${manifest.id}`;
-  return openOrDamaged(
-    () => openBox(tableKey, context("table", manifest.front), manifest.tableBox, what),
-    what,
-  );
+  return openOwnBox(tableKey, context("table", manifest.front), manifest.tableBox, `The copy ${manifest.id}`);
 }
 
 /** @throws AppError `ERR_DAMAGED`. */
@@ -122,27 +119,11 @@ export function openDetails(
   const what = `The copy ${manifest.id}`;
   keyring.add([manifest.envelope], `the copy ${manifest.id}`);
   const sessionKey = keyring.sessionKey(manifest.envelope.subarray(0, 16));
-  if (sessionKey === undefined)
-    throw new AppError("ERR_DAMAGED", `${what} is damaged: it has no session key.`);
+  if (sessionKey === undefined) throw damaged(what, "it has no session key");
   const key = readKeyOf({ repository, sessionKey });
   const tableBytes = openTableBytes(manifest, tableKey);
-  const bytes = openOrDamaged(
-    () => openBox(key, readContext(manifest.front, tableBytes), manifest.readBox, what),
-    what,
-  );
+  const bytes = openOwnBox(key, readContext(manifest.front, tableBytes), manifest.readBox, what);
   return decodeDetails(bytes, what);
-}
-
-/** The keys are known to be right here, so whatever does not open is damaged. */
-function openOrDamaged(open: () => Buffer, what: string): Buffer {
-  try {
-    return open();
-  } catch (error) {
-    throw new AppError("ERR_DAMAGED", `${what} is damaged: its content does not open.`, {
-      subject: what,
-      cause: error,
-    });
-  }
 }
 
 /** Copies of one group are what retention rules count together: same host, same paths. */

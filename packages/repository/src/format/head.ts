@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { sha256 } from "@holdfast/crypto";
-import { AppError, type ByteReader, type ByteWriter } from "@holdfast/kernel";
+import { AppError, type ByteReader, type ByteWriter, damaged } from "@holdfast/kernel";
 import { PREFIXES } from "./object-names.ts";
 
 export const OBJECT_KINDS = {
@@ -75,11 +75,11 @@ export function checkNamedByHash(bytes: Uint8Array, name: string): void {
   }
 }
 
+export const CLEAN_INDEX_REMEDY = "Run `holdfast clean`: it writes the index anew from the packs.";
+
 export function damagedObject(name: string, reason: string): AppError {
-  return new AppError("ERR_DAMAGED", `The object ${name} is damaged: ${reason}.`, {
+  return damaged(`The object ${name}`, reason, {
     subject: name,
-    remedy: name.startsWith(PREFIXES.index)
-      ? "Run `holdfast clean`: it writes the index anew from the packs."
-      : "Run `holdfast verify` to learn which copies are touched.",
+    ...(name.startsWith(PREFIXES.index) && { remedy: CLEAN_INDEX_REMEDY }),
   });
 }

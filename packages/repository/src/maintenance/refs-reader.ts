@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError, isAppError } from "@holdfast/kernel";
+import { type AppError, damaged, isAppError } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
 import type { IndexKeys } from "../chunk-index/segment-format.ts";
 import { packName } from "../format/object-names.ts";
@@ -90,7 +90,9 @@ export class RefsReader {
     try {
       const open = openRecord(key, bytes, record.offset, name);
       const { tableKey, repository } = this.#keys;
-      if (!open.header.id.equals(record.id)) return wrongRecord(open.what);
+      if (!open.header.id.equals(record.id)) {
+        return damaged(open.what, "it is another one than the index says");
+      }
       return openRefs(open, tableKey, repository);
     } catch (error) {
       if (!isPassable(error)) throw error;
@@ -108,13 +110,6 @@ export class RefsReader {
     reading.catch(() => this.#packKeys.delete(pack));
     return reading;
   }
-}
-
-function wrongRecord(what: string): AppError {
-  return new AppError("ERR_DAMAGED", `${what} is damaged: it is another one than the index says.`, {
-    subject: what,
-    remedy: "Run `holdfast verify` to learn which copies are touched.",
-  });
 }
 
 /** Whether a failure concerns one object only. */

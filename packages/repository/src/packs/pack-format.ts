@@ -4,7 +4,7 @@
  * @module
  */
 import { FRAME_BOX_OVERHEAD_BYTES, openNonce, sealNonce } from "@holdfast/crypto";
-import { AppError, ByteReader, ByteWriter } from "@holdfast/kernel";
+import { ByteReader, ByteWriter, damaged } from "@holdfast/kernel";
 import { HEAD_BYTES, readHead, writeHead } from "../format/head.ts";
 import type { PackKey } from "./pack-key.ts";
 import { SEALED_HEADER_BYTES } from "./record-header.ts";
@@ -106,11 +106,4 @@ export function openDirectory(key: PackKey, sealed: Buffer, pack: string, packLe
       throw damaged(what, "an entry lies outside");
   }
   return entries;
-}
-
-function damaged(what: string, reason: string): AppError {
-  return new AppError("ERR_DAMAGED", `${what} is damaged: ${reason}.`, {
-    subject: what,
-    remedy: "Run `holdfast verify` to learn which copies are touched.",
-  });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { AppError } from "@holdfast/kernel";
+import { type AppError, damaged } from "@holdfast/kernel";
 
 export const RECORD_TYPES = { chunk: 1, bundle: 2, list: 3, page: 4, node: 5 } as const;
 
@@ -152,8 +152,5 @@ export function recordLength(header: RecordHeader): number {
 }
 
 function damagedHeader(what: string): AppError {
-  return new AppError("ERR_DAMAGED", `${what} is damaged: its header makes no sense.`, {
-    subject: what,
-    remedy: "Run `holdfast verify` to learn which copies are touched.",
-  });
+  return damaged(what, "its header makes no sense");
 }

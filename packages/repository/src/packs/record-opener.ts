@@ -6,7 +6,7 @@
  */
 import { zstdDecompressSync } from "node:zlib";
 import { type FrameKeys, openBox, openFrame, openNonce } from "@holdfast/crypto";
-import { AppError, freeBytes } from "@holdfast/kernel";
+import { damaged, freeBytes } from "@holdfast/kernel";
 import type { PackKey } from "./pack-key.ts";
 import {
   decodeHeader,
@@ -61,7 +61,7 @@ function openBoxOrDamaged(record: OpenRecord, tableKey: Buffer, repository: Buff
     return openBox(tableKey, refsContext(repository, record.header.id), record.refsBox, record.what);
   } catch (error) {
     // The table key is right, or the header would not have opened: a box that does not open is damaged.
-    throw damaged(record.what, "its references do not open", error);
+    throw damaged(record.what, "its references do not open", { cause: error });
   }
 }
 
@@ -93,7 +93,7 @@ function decompress(packed: Buffer, expected: number, what: string): Buffer {
       chunkSize: Math.max(64, expected + 1),
     });
   } catch (error) {
-    throw damaged(what, "a frame does not decompress", error);
+    throw damaged(what, "a frame does not decompress", { cause: error });
   }
 }
 
@@ -108,12 +108,4 @@ export function openPlaintext(record: OpenRecord, keys: FrameKeys): Buffer {
   const plaintext = Buffer.concat(frames);
   for (const frame of frames) freeBytes(frame);
   return plaintext;
-}
-
-function damaged(what: string, reason: string, cause?: unknown): AppError {
-  return new AppError("ERR_DAMAGED", `${what} is damaged: ${reason}.`, {
-    subject: what,
-    remedy: "Run `holdfast verify` to learn which copies are touched.",
-    ...(cause === undefined ? {} : { cause }),
-  });
 }

@@ -12,7 +12,7 @@ import {
   sealToPublicKey,
   suiteByCode,
 } from "@holdfast/crypto";
-import { AppError, isAppError, type Randomness, systemRandomness } from "@holdfast/kernel";
+import { damaged, isAppError, type Randomness, systemRandomness, VERIFY_DATA_REMEDY } from "@holdfast/kernel";
 import { ENVELOPE_BYTES, SESSION_ID_BYTES } from "./pack-format.ts";
 
 export const SESSION_KEY_BYTES = 32;
@@ -51,20 +51,12 @@ export function openEnvelope(
 ): Buffer {
   const session = envelope.subarray(0, SESSION_ID_BYTES);
   const context = envelopeContext(repository, session);
+  const what = `A session key in ${where}`;
   try {
-    return openWithPrivateKey(
-      privateSeed,
-      context,
-      envelope.subarray(SESSION_ID_BYTES),
-      `A session key in ${where}`,
-    );
+    return openWithPrivateKey(privateSeed, context, envelope.subarray(SESSION_ID_BYTES), what);
   } catch (error) {
     if (!isAppError(error)) throw error;
-    throw new AppError("ERR_DAMAGED", `A session key in ${where} is damaged: it does not open.`, {
-      subject: where,
-      remedy: "Run `holdfast verify --read-data` to learn which copies are touched.",
-      cause: error,
-    });
+    throw damaged(what, "it does not open", { subject: where, remedy: VERIFY_DATA_REMEDY, cause: error });
   }
 }
 
@@ -103,11 +95,7 @@ export class SessionKeyring {
     const known = this.#frameKeys.get(id);
     if (known !== undefined) return known;
     const sessionKey = this.sessionKey(session);
-    if (sessionKey === undefined) {
-      throw new AppError("ERR_DAMAGED", `${what} is damaged: the key of its session is missing.`, {
-        subject: what,
-      });
-    }
+    if (sessionKey === undefined) throw damaged(what, "the key of its session is missing");
     const suite: Suite = suiteByCode(suiteCode);
     const keys = frameKeys(suite, sessionKey, this.#repository);
     this.#frameKeys.set(id, keys);

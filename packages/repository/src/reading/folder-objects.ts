@@ -8,7 +8,7 @@
  */
 import { closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode, VERIFY_REMEDY } from "@holdfast/kernel";
 import type { SyncObjectReader } from "./sync-objects.ts";
 
 /** Packs that are kept open: neighbours in a copy lie in few of them. */
@@ -78,7 +78,7 @@ class FolderObjects implements SyncObjectReader {
     try {
       return this.#readAll(this.#open(name), position, length);
     } catch (error) {
-      if (!this.#direct || !DIRECT_REFUSED.has(codeOf(error))) throw this.#failure(error, name);
+      if (!this.#direct || !DIRECT_REFUSED.has(errorCode(error))) throw this.#failure(error, name);
     }
     this.#direct = false;
     this.close();
@@ -119,7 +119,7 @@ class FolderObjects implements SyncObjectReader {
   }
 
   #failure(cause: unknown, name: string): AppError {
-    const code = codeOf(cause);
+    const code = errorCode(cause);
     if (code === "ENOENT" || code === "ENOTDIR") return this.#missing(name, cause);
     if (code === "EIO" || code === "EISDIR" || code === "ELOOP") {
       return new AppError("ERR_DAMAGED", `${name} in ${this.#folder} cannot be read (${code}).`, {
@@ -147,7 +147,7 @@ class FolderObjects implements SyncObjectReader {
     }
     return new AppError("ERR_STORAGE_NOT_FOUND", `${name} is missing in ${this.#folder}.`, {
       subject: name,
-      remedy: "Run `holdfast verify` to learn which copies are touched.",
+      remedy: VERIFY_REMEDY,
       cause,
     });
   }
@@ -163,13 +163,9 @@ function roundUp(value: number): number {
   return Math.ceil(value / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-}
-
 function endsEarly(name: string, at: number): AppError {
   return new AppError("ERR_DAMAGED", `${name} ends at byte ${String(at)}, before what the index says.`, {
     subject: name,
-    remedy: "Run `holdfast verify` to learn which copies are touched.",
+    remedy: VERIFY_REMEDY,
   });
 }

@@ -6,7 +6,7 @@
  * @module
  */
 import { SUITE_NONE } from "@holdfast/crypto";
-import { AppError } from "@holdfast/kernel";
+import { type AppError, damaged, VERIFY_DATA_REMEDY } from "@holdfast/kernel";
 import type { ChunkPlace } from "../chunk-index/entry.ts";
 import { packName } from "../format/object-names.ts";
 import { deriveKeySet, type KeySet, openRootSecret, requireKey } from "../keys/key-set.ts";
@@ -117,8 +117,5 @@ function hasPublicKeys({ repository, tableKey }: KeySet): boolean {
 }
 
 function wrongContent(what: string, reason: string): AppError {
-  return new AppError("ERR_DAMAGED", `${what} is damaged: ${reason}.`, {
-    subject: what,
-    remedy: "Run `holdfast verify --read-data` to learn which copies are touched.",
-  });
+  return damaged(what, reason, { remedy: VERIFY_DATA_REMEDY });
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError, createMinorCollection, isAppError } from "@holdfast/kernel";
+import { AppError, createMinorCollection, isAppError, VERIFY_REMEDY } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
 import type { ChunkIndex, ChunkPlace } from "../chunk-index/index.ts";
 import { packName } from "../format/object-names.ts";
@@ -106,6 +106,6 @@ export function missingChunk(id: Uint8Array): AppError {
   const hex = Buffer.from(id.subarray(0, 8)).toString("hex");
   return new AppError("ERR_DAMAGED", `The chunk ${hex} is missing: no index names it.`, {
     subject: hex,
-    remedy: "Run `holdfast verify` to learn which copies are touched.",
+    remedy: VERIFY_REMEDY,
   });
 }

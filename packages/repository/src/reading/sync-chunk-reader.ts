@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { AppError, freeBytes } from "@holdfast/kernel";
+import { AppError, freeBytes, VERIFY_DATA_REMEDY } from "@holdfast/kernel";
 import type { ChunkIndex, ChunkPlace } from "../chunk-index/index.ts";
 import { packName } from "../format/object-names.ts";
 import { packFrontLength } from "../packs/pack-format.ts";
@@ -155,8 +155,5 @@ function bundleKey({ pack, offset }: ChunkPlace): string {
 function wrongLength(place: ChunkPlace, found: number, expected: number): AppError {
   const subject = packName(place.pack);
   const message = `A chunk in ${subject} has ${String(found)} bytes, but the copy says ${String(expected)}.`;
-  return new AppError("ERR_DAMAGED", message, {
-    subject,
-    remedy: "Run `holdfast verify --read-data` to learn which copies are touched.",
-  });
+  return new AppError("ERR_DAMAGED", message, { subject, remedy: VERIFY_DATA_REMEDY });
 }

@@ -9,7 +9,7 @@ import type { Storage } from "@holdfast/storage";
 import { checkNamedByHash, HASH_BYTES, readHead, writeHead } from "../format/head.ts";
 import { hashedName, hashOfName, PREFIXES } from "../format/object-names.ts";
 import { getIfThere } from "../storage-reading.ts";
-import { openOwnBox } from "./own-box.ts";
+import { openOwnBox } from "../format/own-box.ts";
 
 export interface Condemnation {
   /** Name of the object. */

@@ -8,7 +8,7 @@ import { sealBox } from "@holdfast/crypto";
 import { ByteReader, ByteWriter } from "@holdfast/kernel";
 import { readHead, withChecksum, withoutChecksum, writeHead } from "../format/head.ts";
 import { PREFIXES } from "../format/object-names.ts";
-import { openOwnBox } from "./own-box.ts";
+import { openOwnBox } from "../format/own-box.ts";
 
 export const SESSION_ROLES = { writer: 1, cleaner: 2 } as const;
 export type SessionRole = keyof typeof SESSION_ROLES;

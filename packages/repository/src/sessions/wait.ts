@@ -10,7 +10,7 @@ import { checkNamedByHash, HASH_BYTES, readHead, writeHead } from "../format/hea
 import { hashedName, hashOfName, PREFIXES } from "../format/object-names.ts";
 import { SESSION_ID_BYTES } from "../packs/pack-format.ts";
 import { getIfThere } from "../storage-reading.ts";
-import { openOwnBox } from "./own-box.ts";
+import { openOwnBox } from "../format/own-box.ts";
 
 export interface Wait {
   /** Name of the object. */

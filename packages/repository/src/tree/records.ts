@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, damaged } from "@holdfast/kernel";
 import type { IdOf } from "../packs/record-id.ts";
 import type { RefSet } from "./ref-set.ts";
 
@@ -34,11 +34,7 @@ export function putRecord(
 
 /** A structure that is well-formed by itself but does not fit what refers to it. */
 export function damagedRecord(what: string, id: Buffer, reason: string): AppError {
-  const subject = recordSubject(what, id);
-  return new AppError("ERR_DAMAGED", `${subject} is damaged: ${reason}.`, {
-    subject,
-    remedy: "Run `holdfast verify` to learn which copies are touched.",
-  });
+  return damaged(recordSubject(what, id), reason);
 }
 
 export function recordSubject(what: string, id: Buffer): string {

@@ -8,7 +8,7 @@
  */
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
 
 const BLOCK_BYTES = 4096;
@@ -42,7 +42,7 @@ export class SlotReader {
     try {
       if (this.#direct) return await this.#readFile(path, DIRECT ?? 0, size, slot);
     } catch (error) {
-      if (!REFUSED.has(codeOf(error))) throw await this.#explain(name, error);
+      if (!REFUSED.has(errorCode(error))) throw await this.#explain(name, error);
       this.#direct = false;
     }
     try {
@@ -69,7 +69,7 @@ export class SlotReader {
   /** The storage tells best what is wrong with it: a failure to read is asked for again there. */
   async #explain(name: string, cause: unknown): Promise<AppError> {
     if (cause instanceof AppError) return cause;
-    const code = codeOf(cause);
+    const code = errorCode(cause);
     if (code === "ENOENT" || code === "ENOTDIR") {
       if ((await this.#storage.stat(name)) === null) {
         return new AppError("ERR_STORAGE_NOT_FOUND", `${name} is missing.`, { subject: name, cause });
@@ -100,8 +100,4 @@ async function fill(handle: FileHandle, into: Buffer, signal: AbortSignal | unde
     if (bytesRead === 0 || bytesRead % BLOCK_BYTES !== 0) break;
   }
   return filled;
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, VERIFY_DATA_REMEDY } from "@holdfast/kernel";
 import {
   type Copy,
   type CopyReader,
@@ -111,7 +111,7 @@ function* bytesOf({ segment, offset }: PlacedSegment, chunk: Buffer | undefined)
   if (chunk !== undefined) {
     if (chunk.length !== segment.length) {
       throw new AppError("ERR_DAMAGED", "A chunk has another length than the copy says.", {
-        remedy: "Run `holdfast verify --read-data` to learn which copies are touched.",
+        remedy: VERIFY_DATA_REMEDY,
       });
     }
     yield { at: offset, bytes: chunk };

@@ -12,6 +12,7 @@ import { createHmac } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
+import { errorCode } from "@holdfast/kernel";
 import type { SessionProcess } from "@holdfast/repository";
 
 const START_TIME_FIELD = 22;
@@ -47,7 +48,7 @@ function isGone({ processId, startTime }: SessionProcess): boolean {
     // Signal 0 only asks; unlike /proc it also answers for the processes of others.
     process.kill(processId, 0);
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ESRCH";
+    return errorCode(error) === "ESRCH";
   }
   const now = startTimeOf(processId);
   return startTime !== "" && now !== "" && now !== startTime;

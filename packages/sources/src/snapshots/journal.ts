@@ -11,7 +11,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rename, rmdir, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { makeFolder } from "@holdfast/kernel";
+import { errorCode, makeFolder } from "@holdfast/kernel";
 import type { SnapshotRecord, SnapshotSystem } from "./snapshot-system.ts";
 import type { ToolRunner } from "../tools/tool-runner.ts";
 
@@ -108,7 +108,7 @@ async function removeFolder(path: string): Promise<void> {
   try {
     await rmdir(path);
   } catch (error) {
-    if (!hasCode(error, "ENOENT")) throw error;
+    if (errorCode(error) !== "ENOENT") throw error;
   }
 }
 
@@ -116,7 +116,7 @@ async function namesIn(folder: string): Promise<readonly string[]> {
   try {
     return await readdir(folder);
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
+    if (errorCode(error) === "ENOENT") return [];
     throw error;
   }
 }
@@ -142,10 +142,6 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return !hasCode(error, "ESRCH");
+    return errorCode(error) !== "ESRCH";
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }

@@ -5,15 +5,9 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 import { MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
-import {
-  ASK_OPERATOR,
-  COMMON_MEANINGS,
-  errorCode,
-  networkFailure,
-  storageFailure,
-} from "../remote/http-failures.ts";
+import { ASK_OPERATOR, COMMON_MEANINGS, networkFailure, storageFailure } from "../remote/http-failures.ts";
 import { type AzureAnswer, readAnswer } from "./service-answer.ts";
 
 const { throttled, timeout, skewed, altered, unreachable, failed } = COMMON_MEANINGS;

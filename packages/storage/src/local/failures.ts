@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 import { MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
 
 const full: Meaning = {
@@ -44,22 +44,16 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   ENXIO: unreachable,
 };
 
-/** The error number's name, such as `ENOSPC`. */
-export function errno(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
-}
-
 /** Nothing of that name is there, as far as the path could be followed. */
 export function isMissing(error: unknown): boolean {
-  const name = errno(error);
+  const name = errorCode(error);
   return name === "ENOENT" || name === "ENOTDIR";
 }
 
 /** @param action what was tried, as the subject of a sentence: "Writing packs/ab". */
 export function storageFailure(error: unknown, action: string, location: string): AppError {
   if (error instanceof AppError) return error;
-  const name = errno(error);
+  const name = errorCode(error);
   const meaning = (name === undefined ? undefined : MEANINGS[name]) ?? failed;
   const detail = name === undefined ? "" : ` (${name})`;
   return new AppError(meaning.code, `${action} in ${location} failed: ${meaning.reason}${detail}.`, {

@@ -6,8 +6,7 @@
 import { constants } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { makeFolder } from "@holdfast/kernel";
-import { errno } from "./failures.ts";
+import { errorCode, makeFolder } from "@holdfast/kernel";
 
 const FOLDER_MODE = 0o700;
 
@@ -26,7 +25,7 @@ async function syncFolder(path: string): Promise<void> {
   try {
     await handle.sync();
   } catch (error) {
-    if (!SYNC_UNSUPPORTED.has(errno(error))) throw error;
+    if (!SYNC_UNSUPPORTED.has(errorCode(error))) throw error;
   }
 }
 
@@ -61,7 +60,7 @@ export class Folders {
     try {
       await mkdir(join(this.#base, relative), { mode: FOLDER_MODE });
     } catch (error) {
-      if (errno(error) !== "EEXIST") throw error;
+      if (errorCode(error) !== "EEXIST") throw error;
     }
     await this.sync(dirname(relative));
     this.#ready.add(relative);

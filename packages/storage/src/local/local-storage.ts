@@ -10,7 +10,14 @@
 import { createHash } from "node:crypto";
 import { lstat, readdir, stat, statfs, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { AppError, type Clock, type Randomness, systemClock, systemRandomness } from "@holdfast/kernel";
+import {
+  AppError,
+  type Clock,
+  errorCode,
+  type Randomness,
+  systemClock,
+  systemRandomness,
+} from "@holdfast/kernel";
 import { throwIfAborted } from "../cancel.ts";
 import {
   type ByteRange,
@@ -22,7 +29,7 @@ import {
 } from "../contract.ts";
 import { checkObjectName, checkPrefix, TEMPORARY_FOLDER } from "../names.ts";
 import { assertRange, notFound, tooShort } from "../reading.ts";
-import { errno, isMissing, storageFailure } from "./failures.ts";
+import { isMissing, storageFailure } from "./failures.ts";
 import { createBaseFolder, Folders } from "./folders.ts";
 import { publish } from "./publish.ts";
 import { readFileRange } from "./read-file.ts";
@@ -111,7 +118,7 @@ export class LocalStorage implements Storage {
       if (result.shortSize === undefined) return result.bytes;
       throw tooShort(name, this.location, result.range, result.shortSize);
     } catch (error) {
-      if (isMissing(error) || errno(error) === "EISDIR") {
+      if (isMissing(error) || errorCode(error) === "EISDIR") {
         await this.#checkPresent();
         throw notFound(name, this.location, error);
       }

@@ -9,8 +9,8 @@
  * @module
  */
 import { link, lstat, open, rename, unlink } from "node:fs/promises";
-import { AppError, type Clock } from "@holdfast/kernel";
-import { errno, isMissing } from "./failures.ts";
+import { AppError, type Clock, errorCode } from "@holdfast/kernel";
+import { isMissing } from "./failures.ts";
 
 const LINK_UNSUPPORTED: ReadonlySet<string | undefined> = new Set([
   "EPERM",
@@ -38,8 +38,8 @@ export async function publish(publication: Publication): Promise<"created" | "ex
     await link(temporary, final);
     return "created";
   } catch (error) {
-    if (errno(error) === "EEXIST") return settleExisting(temporary, final);
-    if (LINK_UNSUPPORTED.has(errno(error))) return publishByClaim(publication);
+    if (errorCode(error) === "EEXIST") return settleExisting(temporary, final);
+    if (LINK_UNSUPPORTED.has(errorCode(error))) return publishByClaim(publication);
     throw error;
   }
 }
@@ -80,7 +80,7 @@ async function tryClaim(claim: string): Promise<boolean> {
     await handle.close();
     return true;
   } catch (error) {
-    if (errno(error) === "EEXIST") return false;
+    if (errorCode(error) === "EEXIST") return false;
     throw error;
   }
 }

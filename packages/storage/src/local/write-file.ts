@@ -8,9 +8,9 @@
  */
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { errorCode } from "@holdfast/kernel";
 import { throwIfAborted } from "../cancel.ts";
 import type { PutOptions } from "../contract.ts";
-import { errno } from "./failures.ts";
 
 const FILE_MODE = 0o600;
 /** A multiple of every usual block size. */
@@ -51,7 +51,7 @@ export class FileWriter {
       await writeSlices(handle, bytes, 0, length, options.signal);
       return length;
     } catch (error) {
-      if (!DIRECT_REFUSED.has(errno(error))) throw error;
+      if (!DIRECT_REFUSED.has(errorCode(error))) throw error;
       this.#direct = false;
       return 0;
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 import type { Meaning } from "../failure-meaning.ts";
 import { TransportFailure } from "./transport-failure.ts";
 
@@ -70,10 +70,6 @@ export function networkFailure(error: unknown, action: string, location: string)
   const detail = systemCode(error);
   if (detail === undefined) return undefined;
   return storageFailure(action, location, COMMON_MEANINGS.unreachable, { detail, cause: error });
-}
-
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
 /** The code of an error of the operating system, of TLS or of HTTP; these have an address in them and no secret. */

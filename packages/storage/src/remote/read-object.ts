@@ -4,7 +4,7 @@
  * @module
  */
 import { Readable } from "node:stream";
-import { AppError } from "@holdfast/kernel";
+import { AppError, VERIFY_REMEDY } from "@holdfast/kernel";
 import type { ByteRange } from "../contract.ts";
 import { tooShort } from "../reading.ts";
 import { noteBuffers, READ_BUFFERS } from "./collection.ts";
@@ -59,7 +59,7 @@ function bodyLength(answer: ObjectAnswer, wanted: Wanted): number {
     throw new AppError(
       "ERR_DAMAGED",
       `${name} in ${location} has ${String(announced)} bytes, more than any object that is read as a whole.`,
-      { subject: name, remedy: "Run `holdfast verify` to learn which copies are touched." },
+      { subject: name, remedy: VERIFY_REMEDY },
     );
   }
   return announced;

@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 import { MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
-import { COMMON_MEANINGS, errorCode, networkFailure, storageFailure } from "../remote/http-failures.ts";
+import { COMMON_MEANINGS, networkFailure, storageFailure } from "../remote/http-failures.ts";
 import { readAnswer, type ServiceAnswer } from "./service-answer.ts";
 
 const { throttled, timeout, skewed, altered, unreachable, failed } = COMMON_MEANINGS;

@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 import type { ServerHostKeyAlgorithm } from "ssh2";
 import { type KnownHost, keyTypeOf, namesHost, parseKnownHosts } from "./known-hosts.ts";
 import { knownHostName, SSH_PORT, type SftpLocation } from "./location.ts";
@@ -136,7 +136,7 @@ async function readKnownHosts(path: string, location: SftpLocation): Promise<str
     if (bytes.length > FILE_SIZE_MAX) throw new Error("the file is too large");
     return bytes.toString();
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+    if (errorCode(error) === "ENOENT") return "";
     // It may be the one that revokes a key.
     throw new AppError("ERR_STORAGE_UNTRUSTED", `The file ${path} of known hosts cannot be read.`, {
       subject: location.url,

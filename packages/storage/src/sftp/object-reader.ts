@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, VERIFY_REMEDY } from "@holdfast/kernel";
 import type { ByteRange } from "../contract.ts";
 import { notFound, tooShort } from "../reading.ts";
 import { isMissing } from "./failures.ts";
@@ -84,6 +84,6 @@ export class ObjectReader {
 function tooLarge(name: string, url: string): AppError {
   return new AppError("ERR_DAMAGED", `${name} in ${url} is far larger than any object.`, {
     subject: name,
-    remedy: "Run `holdfast verify` to learn which copies are touched.",
+    remedy: VERIFY_REMEDY,
   });
 }

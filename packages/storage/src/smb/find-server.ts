@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { errno } from "../local/failures.ts";
+import { errorCode } from "@holdfast/kernel";
 import { unreachableServer } from "./failures.ts";
 import type { SmbLocation } from "./smb-location.ts";
 
@@ -21,7 +21,7 @@ export async function findServer(where: SmbLocation, location: string, signal: A
     give("ETIMEDOUT");
   });
   socket.once("error", (error) => {
-    give(errno(error) ?? "EHOSTUNREACH");
+    give(errorCode(error) ?? "EHOSTUNREACH");
   });
   const aborted = (): void => {
     give("ETIMEDOUT");

@@ -12,8 +12,8 @@ import { Agent, type ClientRequestArgs } from "node:http";
 import { isIP, type Socket, connect as connectPlain } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls, TLSSocket } from "node:tls";
-import { AppError } from "@holdfast/kernel";
-import { errorCode, networkFailure, timeoutFailure, untrusted } from "./failures.ts";
+import { AppError, errorCode } from "@holdfast/kernel";
+import { networkFailure, timeoutFailure, untrusted } from "./failures.ts";
 import { isLoopbackAddress, type WebdavLocation } from "./location.ts";
 
 /** With less, the socket would be stopped and started for each piece of an answer. */

@@ -5,10 +5,11 @@
  * @module
  */
 import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
+import { errorCode } from "@holdfast/kernel";
 import { cancelled, throwIfAborted } from "../cancel.ts";
 import { noteBuffers, READ_BUFFERS } from "../remote/collection.ts";
 import type { TransferRate } from "../remote/limits.ts";
-import { badAnswer, errorCode, networkFailure, timeoutFailure } from "./failures.ts";
+import { badAnswer, networkFailure, timeoutFailure } from "./failures.ts";
 import type { ConnectionPool } from "./connect.ts";
 import { authority, type WebdavLocation } from "./location.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
+import { AppError, errorCode } from "@holdfast/kernel";
 import { MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
 
 const throttled: Meaning = {
@@ -120,9 +120,4 @@ export function untrusted(location: string, reason: string, remedy: string, caus
     remedy,
     cause,
   });
-}
-
-export function errorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
 }

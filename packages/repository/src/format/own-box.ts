@@ -1,5 +1,5 @@
 import { openBox } from "@holdfast/crypto";
-import { AppError, isAppError } from "@holdfast/kernel";
+import { damaged, isAppError } from "@holdfast/kernel";
 
 /**
  * Opens a box under a key that is known to be right: one that does not open is damaged.
@@ -11,9 +11,6 @@ export function openOwnBox(key: Buffer, context: Buffer, box: Buffer, what: stri
     return openBox(key, context, box, what);
   } catch (error) {
     if (!isAppError(error)) throw error;
-    throw new AppError("ERR_DAMAGED", `${what} is damaged: its content does not open.`, {
-      subject: what,
-      cause: error,
-    });
+    throw damaged(what, "its content does not open", { cause: error });
   }
 }
