@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { AppError, type Clock } from "@holdfast/kernel";
+import { type Clock } from "@holdfast/kernel";
 import { type DeviceQuery, type DeviceView, disk, method, type Page, platform } from "@holdfast/protocol";
 import { type Expression, type Selectable, type SelectQueryBuilder, sql, type SqlBool } from "kysely";
 import { z } from "zod";
@@ -11,6 +11,7 @@ import { isAliveSince } from "../channel/processes.ts";
 import type { Db } from "../database/database.ts";
 import type { DevicesTable, Tables } from "../database/tables.ts";
 import { nextPage, startAfter } from "../http/paging.ts";
+import { notListed } from "../resources.ts";
 
 export type DeviceRow = Selectable<DevicesTable>;
 
@@ -25,10 +26,15 @@ export function methodsOf(row: Pick<DeviceRow, "methods">): ReadonlySet<string> 
 export async function findDevice(db: Db, id: string): Promise<DeviceRow> {
   const row = await db.selectFrom("devices").selectAll().where("id", "=", id).executeTakeFirst();
   if (row !== undefined) return row;
-  throw new AppError("ERR_NOT_FOUND", `There is no device ${id}.`, {
-    subject: id,
-    remedy: "List the devices to see which there are.",
-  });
+  throw notListed("device", id);
+}
+
+/** @throws AppError `ERR_NOT_FOUND` of the first that is not there. */
+export async function checkDevices(db: Db, ids: readonly string[]): Promise<void> {
+  const rows = await db.selectFrom("devices").select("id").where("id", "in", ids).execute();
+  const known = new Set(rows.map(({ id }) => id));
+  const missing = ids.find((id) => !known.has(id));
+  if (missing !== undefined) throw notListed("device", missing);
 }
 
 export async function showDevice(db: Db, clock: Pick<Clock, "now">, id: string): Promise<DeviceView> {

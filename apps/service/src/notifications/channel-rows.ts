@@ -1,9 +1,9 @@
 // Reading and showing rows of channels.
-import { AppError } from "@holdfast/kernel";
 import { type ChannelSettings, channelSettings, type ChannelView } from "@holdfast/protocol";
 import type { Selectable } from "kysely";
 import type { Db } from "../database/database.ts";
 import type { NotificationChannelsTable } from "../database/tables.ts";
+import { notListed } from "../resources.ts";
 import { showFailure } from "./failure.ts";
 
 export type ChannelRow = Selectable<NotificationChannelsTable>;
@@ -16,10 +16,7 @@ export async function findChannel(db: Db, id: string): Promise<ChannelRow> {
     .where("id", "=", id)
     .executeTakeFirst();
   if (row !== undefined) return row;
-  throw new AppError("ERR_NOT_FOUND", `There is no channel ${id}.`, {
-    subject: id,
-    remedy: "Look in the list of channels.",
-  });
+  throw notListed("channel", id);
 }
 
 export function settingsOf({ settings, kind, secret_id: secret }: ChannelRow): ChannelSettings {

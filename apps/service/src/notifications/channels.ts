@@ -19,6 +19,8 @@ import type { Database, Db, Transaction } from "../database/database.ts";
 import { checkRevision } from "../http/conditions.ts";
 import { nextPage, startAfter } from "../http/paging.ts";
 import type { Actor } from "../http/route.ts";
+import { checkNameFree } from "../resources.ts";
+import { checkStoredPassword } from "../secrets/secret-rows.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { type ChannelRow, findChannel, settingsColumns, settingsOf, showChannel } from "./channel-rows.ts";
 import { readSecret } from "./channel-secret.ts";
@@ -55,7 +57,7 @@ export async function createChannel(
   checkSettings(settings);
   const id = newId("chan", clock, randomness);
   return database.transaction(async (transaction) => {
-    await checkName(transaction, name, id);
+    await checkNameFree(transaction, "channel", name, id);
     await checkSecret(transaction, settings.secret);
     const row: ChannelRow = {
       id,
@@ -89,7 +91,7 @@ export async function changeChannel(
   return database.transaction(async (transaction) => {
     const row = await findChannel(transaction, id);
     checkRevision(row, ifMatch);
-    if (change.name !== undefined) await checkName(transaction, change.name, id);
+    if (change.name !== undefined) await checkNameFree(transaction, "channel", change.name, id);
     if (change.settings !== undefined) await checkChange(transaction, vault, row, change.settings, change);
     const changed: ChannelRow = {
       ...row,
@@ -172,25 +174,7 @@ function unusable(subject: string, reason: string): AppError {
   });
 }
 
-async function checkName(db: Transaction, name: string, id: string): Promise<void> {
-  const other = db
-    .selectFrom("notification_channels")
-    .select("id")
-    .where("name", "=", name)
-    .where("id", "!=", id);
-  if ((await other.executeTakeFirst()) === undefined) return;
-  throw new AppError("ERR_NAME_TAKEN", `There is a channel called ${name} already.`, {
-    subject: name,
-    remedy: "Choose another name.",
-  });
-}
-
 async function checkSecret(db: Db, id: string | null): Promise<void> {
   if (id === null) return;
-  const row = await db.selectFrom("secrets").select("kind").where("id", "=", id).executeTakeFirst();
-  if (row?.kind === "password") return;
-  throw new AppError("ERR_NOT_FOUND", `There is no password ${id} in the Password Manager.`, {
-    subject: id,
-    remedy: "Add it there first, as a password.",
-  });
+  await checkStoredPassword(db, id, "Add it there first, as a password.");
 }

@@ -1,5 +1,5 @@
 // Rules: which channel is told of what.
-import { AppError, type Clock, newId, type Randomness } from "@holdfast/kernel";
+import { type Clock, newId, type Randomness } from "@holdfast/kernel";
 import type {
   NewNotificationRule,
   NotificationRuleChange,
@@ -15,6 +15,7 @@ import { checkRevision } from "../http/conditions.ts";
 import { nextPage, startAfter } from "../http/paging.ts";
 import type { Actor } from "../http/route.ts";
 import { findPlan } from "../plans/plan-rows.ts";
+import { notListed } from "../resources.ts";
 import { findChannel } from "./channel-rows.ts";
 import { kindsOf } from "./events.ts";
 
@@ -123,10 +124,7 @@ export async function deleteRule(
 async function findRule(db: Db, id: string): Promise<RuleRow> {
   const row = await db.selectFrom("notification_rules").selectAll().where("id", "=", id).executeTakeFirst();
   if (row !== undefined) return row;
-  throw new AppError("ERR_NOT_FOUND", `There is no rule ${id}.`, {
-    subject: id,
-    remedy: "Look in the list of rules.",
-  });
+  throw notListed("rule", id);
 }
 
 async function showRule(db: Db, row: RuleRow): Promise<NotificationRuleView> {

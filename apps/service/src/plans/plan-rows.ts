@@ -1,11 +1,11 @@
 // Rows of plans, and plans as the API shows them.
-import { AppError } from "@holdfast/kernel";
 import { type Encryption, hook, newPlan, retentionPolicy, retries } from "@holdfast/protocol";
 import { decodeSchedule, type Schedule } from "@holdfast/scheduling";
 import type { Selectable } from "kysely";
 import type { z } from "zod";
 import type { Db } from "../database/database.ts";
 import type { PlansTable } from "../database/tables.ts";
+import { notListed } from "../resources.ts";
 
 export type PlanRow = Selectable<PlansTable>;
 
@@ -28,10 +28,7 @@ export type PlanSelection = z.infer<typeof selection>;
 export async function findPlan(db: Db, id: string): Promise<PlanRow> {
   const row = await db.selectFrom("plans").selectAll().where("id", "=", id).executeTakeFirst();
   if (row !== undefined) return row;
-  throw new AppError("ERR_NOT_FOUND", `There is no plan ${id}.`, {
-    subject: id,
-    remedy: "Look in the list of plans.",
-  });
+  throw notListed("plan", id);
 }
 
 export function selectionOf(row: PlanRow): PlanSelection {

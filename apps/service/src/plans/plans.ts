@@ -14,10 +14,12 @@ import {
 } from "@holdfast/protocol";
 import { decodeSchedule } from "@holdfast/scheduling";
 import { type AuditLog, userActor } from "../audit/audit.ts";
-import type { Db, Transaction } from "../database/database.ts";
+import type { Transaction } from "../database/database.ts";
+import { checkDevices } from "../devices/device-rows.ts";
 import type { Actor } from "../http/route.ts";
 import { leaveLockToCopies } from "../policies/retention-lock.ts";
 import { prepareFor, type RepositoryDependencies } from "../repositories/repositories.ts";
+import { checkNameFree } from "../resources.ts";
 import { findStorage } from "../storages/storage-rows.ts";
 import { checkRevision } from "../http/conditions.ts";
 import { cancelBackupsOfPlan, cancelTasksOfPlan } from "../tasks/revocation.ts";
@@ -49,7 +51,7 @@ export async function createPlan(
   });
   const id = newId("plan", clock);
   return await database.transaction(async (transaction) => {
-    await checkName(transaction, given.name, id);
+    await checkNameFree(transaction, "plan", given.name, id);
     await checkDevices(transaction, given.devices);
     const repository = await prepared.insert(transaction);
     await transaction
@@ -104,7 +106,7 @@ export async function changePlan(
   const changed = await database.transaction(async (transaction) => {
     const row = await findPlan(transaction, id);
     checkRevision(row, ifMatch);
-    if (change.name !== undefined) await checkName(transaction, change.name, id);
+    if (change.name !== undefined) await checkNameFree(transaction, "plan", change.name, id);
     if (change.devices !== undefined) await checkDevices(transaction, change.devices);
     const shown = await showPlan(transaction, row);
     const wanted = newPlan.parse({ ...shown, ...givenFields(change), encryption });
@@ -255,30 +257,6 @@ function checkUse(actor: Actor): void {
   throw new AppError("ERR_FORBIDDEN", "Using an encryption key needs the right secrets.use.", {
     subject: "secrets.use",
     remedy: "Ask an administrator for the right, or to make the plan.",
-  });
-}
-
-async function checkName(db: Transaction, name: string, id: string): Promise<void> {
-  const other = db.selectFrom("plans").select("id").where("name", "=", name).where("id", "!=", id);
-  if ((await other.executeTakeFirst()) === undefined) return;
-  throw new AppError("ERR_NAME_TAKEN", `There is a plan called ${name} already.`, {
-    subject: name,
-    remedy: "Choose another name.",
-  });
-}
-
-async function checkDevices(db: Db, ids: readonly string[]): Promise<void> {
-  const rows = await db
-    .selectFrom("devices")
-    .select("id")
-    .where("id", "in", [...ids])
-    .execute();
-  const known = new Set(rows.map(({ id }) => id));
-  const missing = ids.find((id) => !known.has(id));
-  if (missing === undefined) return;
-  throw new AppError("ERR_NOT_FOUND", `There is no device ${missing}.`, {
-    subject: missing,
-    remedy: "Look in the list of devices; it may have been removed.",
   });
 }
 

@@ -14,6 +14,7 @@ import type { LockChangesTable } from "../database/tables.ts";
 import { checkRevision } from "../http/conditions.ts";
 import { recordLockLowering } from "../notifications/lock-lowering.ts";
 import type { Actor } from "../http/route.ts";
+import { notListed } from "../resources.ts";
 import { advanceLockClock, lockClockState, lockTime } from "./lock-clock.ts";
 import { putPolicy, readPolicy } from "./policy-rows.ts";
 
@@ -376,10 +377,7 @@ async function findPlanLock(db: Db, planId: string): Promise<{ lock_days: number
     .where("id", "=", planId)
     .executeTakeFirst();
   if (row !== undefined) return row;
-  throw new AppError("ERR_NOT_FOUND", `There is no plan ${planId}.`, {
-    subject: planId,
-    remedy: "Look in the list of plans.",
-  });
+  throw notListed("plan", planId);
 }
 
 function targetOf({ target }: LockChange): LockTarget {

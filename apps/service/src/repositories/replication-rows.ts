@@ -1,5 +1,5 @@
 // Rows of replications, what they are behind with, and replications as the API shows them.
-import { AppError, type Clock } from "@holdfast/kernel";
+import { type Clock } from "@holdfast/kernel";
 import { type Page, type replicationQuery, type ReplicationView, retentionPolicy } from "@holdfast/protocol";
 import { decodeSchedule, describeSchedule, type Schedule } from "@holdfast/scheduling";
 import type { Selectable } from "kysely";
@@ -8,6 +8,7 @@ import type { Db } from "../database/database.ts";
 import type { ReplicationsTable } from "../database/tables.ts";
 import { nextPage, startAfter } from "../http/paging.ts";
 import { copiesOf, decide, type DecidedCopy } from "../operations/retention.ts";
+import { notListed } from "../resources.ts";
 import { findRepository } from "./repositories.ts";
 
 export type ReplicationRow = Selectable<ReplicationsTable>;
@@ -18,10 +19,7 @@ const plansText = z.array(z.string());
 export async function findReplication(db: Db, id: string): Promise<ReplicationRow> {
   const row = await db.selectFrom("replications").selectAll().where("id", "=", id).executeTakeFirst();
   if (row !== undefined) return row;
-  throw new AppError("ERR_NOT_FOUND", `There is no replication ${id}.`, {
-    subject: id,
-    remedy: "Look in the list of replications.",
-  });
+  throw notListed("replication", id);
 }
 
 export function scheduleOfReplication({ schedule }: ReplicationRow): Schedule | undefined {

@@ -12,10 +12,12 @@ import {
 } from "@holdfast/protocol";
 import { decodeSchedule } from "@holdfast/scheduling";
 import { type AuditLog, userActor } from "../audit/audit.ts";
-import type { Db, Transaction } from "../database/database.ts";
+import type { Transaction } from "../database/database.ts";
+import { checkDevices } from "../devices/device-rows.ts";
 import { checkRevision } from "../http/conditions.ts";
 import type { Actor } from "../http/route.ts";
 import { nextStart } from "../plans/plan-times.ts";
+import { checkNameFree } from "../resources.ts";
 import { findStorage } from "../storages/storage-rows.ts";
 import type { TaskQueue } from "../tasks/task-kinds.ts";
 import { prepareReplica, type ReplicaDependencies } from "./replicas.ts";
@@ -36,8 +38,8 @@ export async function createReplication(
   const { database, audit, clock, randomness } = dependencies;
   const id = newId("rep", clock, randomness);
   return database.transaction(async (transaction) => {
-    await checkName(transaction, given.name, id);
-    await checkDevice(transaction, given.device);
+    await checkNameFree(transaction, "replication", given.name, id);
+    if (given.device !== null) await checkDevices(transaction, [given.device]);
     const source = await findRepository(transaction, given.source);
     const storage = await findStorage(transaction, given.targetStorage);
     if (source.secret_id !== null) checkUse(actor);
@@ -84,8 +86,8 @@ export async function changeReplication(
   return database.transaction(async (transaction) => {
     const row = await findReplication(transaction, id);
     checkRevision(row, ifMatch);
-    if (change.name !== undefined) await checkName(transaction, change.name, id);
-    if (change.device !== undefined) await checkDevice(transaction, change.device);
+    if (change.name !== undefined) await checkNameFree(transaction, "replication", change.name, id);
+    if (typeof change.device === "string") await checkDevices(transaction, [change.device]);
     const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
     const wanted = newReplication.parse({ ...(await showReplication(transaction, clock, row)), ...given });
     await transaction
@@ -186,24 +188,5 @@ function checkUse(actor: Actor): void {
   throw new AppError("ERR_FORBIDDEN", "Replicating encrypted copies needs the right secrets.use.", {
     subject: "secrets.use",
     remedy: "Ask an administrator for the right, or to make the replication.",
-  });
-}
-
-async function checkName(db: Transaction, name: string, id: string): Promise<void> {
-  const other = db.selectFrom("replications").select("id").where("name", "=", name).where("id", "!=", id);
-  if ((await other.executeTakeFirst()) === undefined) return;
-  throw new AppError("ERR_NAME_TAKEN", `There is a replication called ${name} already.`, {
-    subject: name,
-    remedy: "Choose another name.",
-  });
-}
-
-async function checkDevice(db: Db, id: string | null): Promise<void> {
-  if (id === null) return;
-  const row = await db.selectFrom("devices").select("id").where("id", "=", id).executeTakeFirst();
-  if (row !== undefined) return;
-  throw new AppError("ERR_NOT_FOUND", `There is no device ${id}.`, {
-    subject: id,
-    remedy: "Look in the list of devices; it may have been removed.",
   });
 }

@@ -20,6 +20,7 @@ import type { Selectable } from "kysely";
 import { z } from "zod";
 import type { Database, Db, Transaction } from "../database/database.ts";
 import type { RepositoriesTable } from "../database/tables.ts";
+import { notListed } from "../resources.ts";
 import { openCurrentValue } from "../secrets/secret-values.ts";
 import { insertMaintenance } from "../maintenance/times.ts";
 import type { Vault } from "../secrets/vault.ts";
@@ -133,7 +134,7 @@ export async function rootSecretOf(db: Db, vault: Vault, id: string): ReturnType
 export async function findRepository(db: Db, id: string): Promise<RepositoryRow> {
   const row = await db.selectFrom("repositories").selectAll().where("id", "=", id).executeTakeFirst();
   if (row !== undefined) return row;
-  throw new AppError("ERR_NOT_FOUND", `There is no repository ${id}.`, { subject: id });
+  throw notListed("repository", id);
 }
 
 /** The id in the repository's objects: a replica has that of its source. */

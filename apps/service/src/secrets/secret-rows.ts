@@ -21,6 +21,22 @@ export async function findSecret(db: Db, id: string): Promise<SecretRow> {
   });
 }
 
+/**
+ * @param remedy what to do when there is none.
+ * @throws AppError `ERR_NOT_FOUND` also for an encryption key.
+ */
+export async function checkStoredPassword(db: Db, id: string, remedy: string): Promise<void> {
+  const row = await db.selectFrom("secrets").select("kind").where("id", "=", id).executeTakeFirst();
+  if (row?.kind !== "password") throw noPassword(id, remedy);
+}
+
+export function noPassword(id: string, remedy: string): AppError {
+  return new AppError("ERR_NOT_FOUND", `There is no password ${id} in the Password Manager.`, {
+    subject: id,
+    remedy,
+  });
+}
+
 export async function listSecrets(db: Db, query: SecretQuery): Promise<Page<SecretView>> {
   const after = startAfter(query.cursor);
   let rows = db.selectFrom("secrets").selectAll();

@@ -8,6 +8,7 @@ import { sha256 } from "@holdfast/crypto";
 import { AppError } from "@holdfast/kernel";
 import type { Db } from "../database/database.ts";
 import { type ProposedSecret, proposalValue } from "../secrets/proposed-value.ts";
+import { noPassword } from "../secrets/secret-rows.ts";
 import { provenVersion } from "../secrets/secret-values.ts";
 import type { Vault } from "../secrets/vault.ts";
 import type { Exposure } from "../tasks/task-kinds.ts";
@@ -110,12 +111,7 @@ export async function checkConfirmation(
 
 async function currentVersion(db: Db, vault: Vault, secretId: string): Promise<number> {
   const secret = await db.selectFrom("secrets").selectAll().where("id", "=", secretId).executeTakeFirst();
-  if (secret?.kind !== "password") {
-    throw new AppError("ERR_NOT_FOUND", `There is no password ${secretId}.`, {
-      subject: secretId,
-      remedy: "Choose another one for the storage.",
-    });
-  }
+  if (secret?.kind !== "password") throw noPassword(secretId, "Choose another one for the storage.");
   if (secret.disabled === 1) {
     throw new AppError("ERR_SECRET_DISABLED", `The password ${secret.name} is disabled.`, {
       subject: secretId,

@@ -1,10 +1,10 @@
 // Reading and showing rows of storages.
-import { AppError } from "@holdfast/kernel";
 import type { StorageView } from "@holdfast/protocol";
 import type { Selectable } from "kysely";
 import { z } from "zod";
 import type { Db } from "../database/database.ts";
 import type { StoragesTable } from "../database/tables.ts";
+import { notListed } from "../resources.ts";
 
 export type StorageRow = Selectable<StoragesTable>;
 
@@ -14,10 +14,7 @@ const texts = z.record(z.string(), z.string());
 export async function findStorage(db: Db, id: string): Promise<StorageRow> {
   const row = await db.selectFrom("storages").selectAll().where("id", "=", id).executeTakeFirst();
   if (row !== undefined) return row;
-  throw new AppError("ERR_NOT_FOUND", `There is no storage ${id}.`, {
-    subject: id,
-    remedy: "Look in the list of storages.",
-  });
+  throw notListed("storage", id);
 }
 
 /** What is not secret of the credentials, by name. */

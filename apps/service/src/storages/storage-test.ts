@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { AppError } from "@holdfast/kernel";
 import { type AuditLog, userActor } from "../audit/audit.ts";
 import type { Database, Db } from "../database/database.ts";
+import { checkDevices } from "../devices/device-rows.ts";
 import type { Actor } from "../http/route.ts";
 import { chooseDevice } from "../operations/device-choice.ts";
 import type { TaskQueue } from "../tasks/task-kinds.ts";
@@ -30,12 +30,7 @@ export async function testStorage(
   await checkTarget(database.db, storageId, device);
   const task = await database.transaction(async (transaction) => {
     const { id } = await findStorage(transaction, storageId);
-    if (device !== undefined) {
-      const known = transaction.selectFrom("devices").select("id").where("id", "=", device);
-      if ((await known.executeTakeFirst()) === undefined) {
-        throw new AppError("ERR_NOT_FOUND", `There is no device ${device}.`, { subject: device });
-      }
-    }
+    if (device !== undefined) await checkDevices(transaction, [device]);
     const created = await queue.create(transaction, {
       kind: "storage.test",
       deviceId: device ?? (await chooseDevice(transaction, id, undefined)),

@@ -6,9 +6,11 @@
 import { AppError, type Clock, newId } from "@holdfast/kernel";
 import type { NewStorage, StorageChange, StorageView } from "@holdfast/protocol";
 import { type AuditLog, userActor } from "../audit/audit.ts";
-import type { Database, Db, Transaction } from "../database/database.ts";
+import type { Database, Db } from "../database/database.ts";
 import { checkRevision } from "../http/conditions.ts";
 import type { Actor } from "../http/route.ts";
+import { checkNameFree } from "../resources.ts";
+import { checkStoredPassword } from "../secrets/secret-rows.ts";
 import type { Vault } from "../secrets/vault.ts";
 import { checkLocation, recipientOf } from "./location.ts";
 import { checkConfirmation, checkIdentity, sentAnew } from "./storage-credentials.ts";
@@ -31,7 +33,7 @@ export async function createStorage(
   checkIdentity(given.identity);
   const id = newId("sto", clock);
   return database.transaction(async (transaction) => {
-    await checkName(transaction, given.name, id);
+    await checkNameFree(transaction, "storage", given.name, id);
     await checkSecrets(transaction, given.secrets);
     const anew = await sentAnew(transaction, recipientOf(given.location), given.secrets);
     await checkConfirmation(transaction, vault, given.name, anew, given.confirmation ?? {});
@@ -72,7 +74,7 @@ export async function changeStorage(
   return database.transaction(async (transaction) => {
     const row = await findStorage(transaction, id);
     checkRevision(row, ifMatch);
-    if (change.name !== undefined) await checkName(transaction, change.name, id);
+    if (change.name !== undefined) await checkNameFree(transaction, "storage", change.name, id);
     if (change.secrets !== undefined) await checkSecrets(transaction, change.secrets);
     const recipient = recipientOf(change.location ?? row.location);
     const anew = await sentAnew(transaction, recipient, change.secrets ?? secretsOf(row));
@@ -126,22 +128,12 @@ export async function deleteStorage(
   });
 }
 
-async function checkName(db: Transaction, name: string, id: string): Promise<void> {
-  const other = db.selectFrom("storages").select("id").where("name", "=", name).where("id", "!=", id);
-  if ((await other.executeTakeFirst()) === undefined) return;
-  throw new AppError("ERR_NAME_TAKEN", `There is a storage called ${name} already.`, {
-    subject: name,
-    remedy: "Choose another name.",
-  });
-}
-
 async function checkSecrets(db: Db, secrets: Readonly<Record<string, string>>): Promise<void> {
   for (const id of Object.values(secrets)) {
-    const row = await db.selectFrom("secrets").select("kind").where("id", "=", id).executeTakeFirst();
-    if (row?.kind === "password") continue;
-    throw new AppError("ERR_NOT_FOUND", `There is no password ${id} in the Password Manager.`, {
-      subject: id,
-      remedy: "Add it there first, as a password; encryption keys do not open storages.",
-    });
+    await checkStoredPassword(
+      db,
+      id,
+      "Add it there first, as a password; encryption keys do not open storages.",
+    );
   }
 }

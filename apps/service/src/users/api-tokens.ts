@@ -11,6 +11,7 @@ import { userActor } from "../audit/audit.ts";
 import type { Db } from "../database/database.ts";
 import type { ApiTokensTable } from "../database/tables.ts";
 import type { Actor } from "../http/route.ts";
+import { notListed } from "../resources.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import { newToken, tokenHash } from "./tokens.ts";
 import { rightsOf } from "./user-rows.ts";
@@ -102,8 +103,7 @@ export async function deleteApiToken(
       .where("id", "=", id)
       .where("user_id", "=", actor.userId)
       .executeTakeFirstOrThrow();
-    if (numDeletedRows === 0n)
-      throw new AppError("ERR_NOT_FOUND", `There is no token ${id}.`, { subject: id });
+    if (numDeletedRows === 0n) throw notListed("token", id);
     await audit.append(transaction, {
       actor: userActor(actor),
       action: "token.delete",

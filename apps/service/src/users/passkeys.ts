@@ -16,6 +16,7 @@ import type {
 } from "@holdfast/protocol";
 import { userActor } from "../audit/audit.ts";
 import type { Db, Transaction } from "../database/database.ts";
+import { notListed } from "../resources.ts";
 import { beginAttempt } from "./attempts.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import type { SessionActor } from "./sign-in.ts";
@@ -168,8 +169,7 @@ export async function deletePasskey(
       .where("id", "=", id)
       .where("user_id", "=", actor.userId)
       .executeTakeFirstOrThrow();
-    if (numDeletedRows === 0n)
-      throw new AppError("ERR_NOT_FOUND", `There is no passkey ${id}.`, { subject: id });
+    if (numDeletedRows === 0n) throw notListed("passkey", id);
     await keepAWayIn(transaction, actor.userId);
     await audit.append(transaction, {
       actor: userActor(actor),

@@ -1,9 +1,9 @@
 // Queries of users.
-import { AppError } from "@holdfast/kernel";
 import { grantableRight, type UserView } from "@holdfast/protocol";
 import type { Selectable } from "kysely";
 import type { Db, Transaction } from "../database/database.ts";
 import type { UsersTable } from "../database/tables.ts";
+import { notListed } from "../resources.ts";
 import { type Right, ROLE_RIGHTS } from "./rights.ts";
 
 export type UserRow = Selectable<UsersTable>;
@@ -12,7 +12,7 @@ export type UserRow = Selectable<UsersTable>;
 export async function findUser(db: Db, id: string): Promise<UserRow> {
   const row = await db.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
   if (row !== undefined) return row;
-  throw new AppError("ERR_NOT_FOUND", `There is no user ${id}.`, { subject: id });
+  throw notListed("user", id);
 }
 
 /** PHC string; undefined: nobody signs in as this user with a password. */

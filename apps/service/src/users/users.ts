@@ -10,6 +10,7 @@ import type { Db, Transaction } from "../database/database.ts";
 import { checkRevision } from "../http/conditions.ts";
 import { nextPage, startAfter } from "../http/paging.ts";
 import type { Actor } from "../http/route.ts";
+import { nameTaken } from "../resources.ts";
 import type { UserDependencies } from "./dependencies.ts";
 import { checkPassword } from "./password-rules.ts";
 import type { Role } from "./rights.ts";
@@ -85,11 +86,7 @@ export async function refuseTaken(transaction: Transaction, name: string): Promi
     .select("id")
     .where("name", "=", name)
     .executeTakeFirst();
-  if (other === undefined) return;
-  throw new AppError("ERR_NAME_TAKEN", `There is a user ${name} already.`, {
-    subject: name,
-    remedy: "Choose another name.",
-  });
+  if (other !== undefined) throw nameTaken("user", name);
 }
 
 /** @throws AppError `ERR_NOT_FOUND`, `ERR_CHANGED_MEANWHILE`, `ERR_LAST_ADMINISTRATOR`. */

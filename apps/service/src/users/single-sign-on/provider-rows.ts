@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { Db } from "../../database/database.ts";
 import type { IdentityProvidersTable } from "../../database/tables.ts";
 import { nextPage, startAfter } from "../../http/paging.ts";
+import { notListed } from "../../resources.ts";
 import type { Role } from "../rights.ts";
 
 export type ProviderRow = Selectable<IdentityProvidersTable>;
@@ -20,7 +21,7 @@ const pairs = z.array(z.object({ group: z.string(), role }));
 export async function findProvider(db: Db, id: string): Promise<ProviderRow> {
   const row = await db.selectFrom("identity_providers").selectAll().where("id", "=", id).executeTakeFirst();
   if (row !== undefined) return row;
-  throw new AppError("ERR_NOT_FOUND", `There is no provider ${id} of single sign-on.`, { subject: id });
+  throw notListed("provider", id);
 }
 
 /** @throws AppError `ERR_NOT_FOUND` also for one that is switched off. */

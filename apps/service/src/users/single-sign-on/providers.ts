@@ -14,6 +14,8 @@ import { type AuditEntry, userActor } from "../../audit/audit.ts";
 import type { Db, Transaction } from "../../database/database.ts";
 import { checkRevision } from "../../http/conditions.ts";
 import type { Actor } from "../../http/route.ts";
+import { checkNameFree } from "../../resources.ts";
+import { checkStoredPassword } from "../../secrets/secret-rows.ts";
 import { hasAdministrator } from "../ways-in.ts";
 import { clientOf } from "./client.ts";
 import type { SingleSignOnDependencies } from "./dependencies.ts";
@@ -30,7 +32,7 @@ export async function createProvider(
   checkIssuer(given.issuer);
   const id = newId("idp", clock, randomness);
   return database.transaction(async (transaction) => {
-    await checkName(transaction, given.name, id);
+    await checkNameFree(transaction, "provider", given.name, id);
     await checkSecret(transaction, actor, given.secret);
     await transaction
       .insertInto("identity_providers")
@@ -64,7 +66,7 @@ export async function changeProvider(
   return database.transaction(async (transaction) => {
     const row = await findProvider(transaction, id);
     checkRevision(row, ifMatch);
-    if (change.name !== undefined) await checkName(transaction, change.name, id);
+    if (change.name !== undefined) await checkNameFree(transaction, "provider", change.name, id);
     if (change.secret !== undefined && change.secret !== row.secret_id) {
       await checkSecret(transaction, actor, change.secret);
     }
@@ -197,20 +199,6 @@ function definedOf(change: IdentityProviderChange): Partial<Columns> {
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
 }
 
-async function checkName(db: Transaction, name: string, id: string): Promise<void> {
-  const other = await db
-    .selectFrom("identity_providers")
-    .select("id")
-    .where("name", "=", name)
-    .where("id", "!=", id)
-    .executeTakeFirst();
-  if (other === undefined) return;
-  throw new AppError("ERR_NAME_TAKEN", `There is a provider called ${name} already.`, {
-    subject: name,
-    remedy: "Choose another name.",
-  });
-}
-
 /** The secret is sent to whom the administrator names: it takes the right to use secrets. */
 async function checkSecret(db: Db, actor: Actor, id: string | null): Promise<void> {
   if (id === null) return;
@@ -220,12 +208,7 @@ async function checkSecret(db: Db, actor: Actor, id: string | null): Promise<voi
       remedy: "Ask an administrator for it.",
     });
   }
-  const row = await db.selectFrom("secrets").select("kind").where("id", "=", id).executeTakeFirst();
-  if (row?.kind === "password") return;
-  throw new AppError("ERR_NOT_FOUND", `There is no password ${id} in the Password Manager.`, {
-    subject: id,
-    remedy: "Add the client secret there first, as a password.",
-  });
+  await checkStoredPassword(db, id, "Add the client secret there first, as a password.");
 }
 
 async function keepAnAdministrator(transaction: Transaction, { id, name }: ProviderRow): Promise<void> {
