@@ -14,7 +14,7 @@ export {
 export { deriveKey, hkdfExpand, hkdfExtract } from "./hkdf.ts";
 export { KEM_BOX_OVERHEAD_BYTES, openWithPrivateKey, sealToPublicKey } from "./kem-box.ts";
 export { formatRecoveryKey, generatePassphrase, isRecoveryKeyText, parseRecoveryKey } from "./key-text.ts";
-export { type ChunkIdHasher, chunkIdHasher, HASH_BYTES, hmacSha256, sha256 } from "./mac.ts";
+export { chunkIdHasher, HASH_BYTES, hmacSha256, sha256 } from "./mac.ts";
 export {
   ARGON2_DEFAULT,
   type Argon2Parameters,
@@ -25,23 +25,14 @@ export {
 export { hashPassword, isHashOutdated, verifyPassword } from "./password-hash.ts";
 export { BOX_OVERHEAD_BYTES, openBox, openSecretBox, sealBox } from "./sealed-box.ts";
 export { secretBuffer, SecretBytes } from "./secret.ts";
-export {
-  SIGNATURE_BYTES,
-  SIGNING_PUBLIC_KEY_BYTES,
-  SIGNING_SEED_BYTES,
-  type SigningKey,
-  signingKeyFromSeed,
-  verifySignature,
-} from "./signing.ts";
+export { SIGNING_SEED_BYTES, type SigningKey, signingKeyFromSeed, verifySignature } from "./signing.ts";
 export { type Level, type Method, SUITE_NONE, SUITES, type Suite, suiteByCode, suiteFor } from "./suites.ts";
-export { encodeTotpSecret, TOTP_PERIOD_SECONDS, TOTP_SECRET_BYTES, totpCode, totpStepOf } from "./totp.ts";
+export { encodeTotpSecret, TOTP_SECRET_BYTES, totpCode, totpStepOf } from "./totp.ts";
 export {
   decapsulate,
-  type Encapsulation,
   encapsulate,
   KEM_CIPHERTEXT_BYTES,
   KEM_PUBLIC_KEY_BYTES,
   KEM_SEED_BYTES,
-  type KemKeyPair,
   keyPairFromSeed,
 } from "./x-wing.ts";

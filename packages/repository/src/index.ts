@@ -7,9 +7,7 @@ export {
   type SegmentDescription,
 } from "./chunk-index/index.ts";
 export {
-  CHUNK_AVERAGE,
   CHUNK_MAX,
-  CHUNK_MIN,
   createScanner,
   GEAR_TABLE_BYTES,
   gearTable,
@@ -24,26 +22,13 @@ export {
   resolveCopy,
   withDetails,
 } from "./copies/copies.ts";
-export {
-  type CopyDetails,
-  type CopyKind,
-  type CopyTable,
-  groupOf,
-  type TreeRoot,
-} from "./copies/manifest.ts";
+export { type CopyDetails, type CopyTable, groupOf, type TreeRoot } from "./copies/manifest.ts";
 export type { RepositoryConfig } from "./format/config.ts";
-export { packName, PREFIXES } from "./format/object-names.ts";
 export { type Capability, deriveKeySet, type KeySet, requireKey, wipeKeySet } from "./keys/key-set.ts";
 export { openSlot, type SlotKey, type SlotTarget } from "./keys/slot.ts";
 export { addSlot, labelOf, listSlots, removeSlot, type StoredSlot } from "./keys/slots.ts";
 export { clean } from "./maintenance/clean.ts";
-export type {
-  CleanOptions,
-  CleanPhase,
-  CleanProgress,
-  CleanResult,
-  WaitedSession,
-} from "./maintenance/clean-options.ts";
+export type { CleanOptions, CleanPhase, CleanProgress, CleanResult } from "./maintenance/clean-options.ts";
 export { forgetCopies } from "./maintenance/forget.ts";
 export {
   replicate,
@@ -52,38 +37,21 @@ export {
   type ReplicateResult,
 } from "./maintenance/replicate.ts";
 export { newDirectoryEntry, writeDirectoryEntry } from "./packs/directory-entry.ts";
-export {
-  type ArenaMemory,
-  type ArenaOwner,
-  newArenaMemory,
-  PackArena,
-  type SealedSlot,
-} from "./packs/pack-arena.ts";
-export { type FinishedPack, newPackRegion, PackBuilder } from "./packs/pack-builder.ts";
+export { type ArenaMemory, newArenaMemory, PackArena, type SealedSlot } from "./packs/pack-arena.ts";
+export { newPackRegion, PackBuilder } from "./packs/pack-builder.ts";
 export { DIRECTORY_ENTRY_BYTES, PACK_KINDS } from "./packs/pack-format.ts";
 export { RECORD_TYPES } from "./packs/record-header.ts";
 export { bundleId, type IdOf, idHasher } from "./packs/record-id.ts";
-export {
-  FRAME_BYTES_FILES,
-  RecordSealer,
-  type SealedRecord,
-  type SealerOptions,
-} from "./packs/record-sealer.ts";
-export { folderOf, type OfferedObjects, offerObjects, openObjects } from "./reading/object-source.ts";
+export { FRAME_BYTES_FILES, RecordSealer } from "./packs/record-sealer.ts";
+export { type OfferedObjects, offerObjects, openObjects } from "./reading/object-source.ts";
 export { type CopyReader, type CopyReaderOptions, openCopyReader } from "./reading/open-copy-reader.ts";
-export { type OpenedIndex, type OpenIndexOptions, openIndexForReading } from "./reading/open-index.ts";
 export { readingKeys } from "./reading/posted-keys.ts";
 export { SessionKeyring } from "./packs/session-keys.ts";
 export { RecordDecoder } from "./reading/record-decoder.ts";
-export { isPassable, RecordReader } from "./reading/record-reader.ts";
-export { SyncChunkReader, type SyncChunkReaderParts } from "./reading/sync-chunk-reader.ts";
+export { isPassable } from "./reading/record-reader.ts";
+export { SyncChunkReader } from "./reading/sync-chunk-reader.ts";
 export type { ObjectSource, SyncObjectReader } from "./reading/sync-objects.ts";
-export {
-  type LostPart,
-  type WalkedPage,
-  walkWhatIsLeft,
-  type WalkWhatIsLeftOptions,
-} from "./reading/walk-what-is-left.ts";
+export { type LostPart, walkWhatIsLeft, type WalkWhatIsLeftOptions } from "./reading/walk-what-is-left.ts";
 export {
   type FirstSlot,
   kitOfSlot,
@@ -118,7 +86,7 @@ export type { SessionProcess } from "./sessions/session-object.ts";
 export { WriteSession, type WriteSessionOptions } from "./sessions/write-session.ts";
 export type { Content, Segment } from "./tree/content.ts";
 export { ContentListBuilder, ENTRY_SEGMENTS } from "./tree/content-list-builder.ts";
-export { type PlacedSegment, readSegments, type SegmentedFile } from "./tree/content-reader.ts";
+export { type PlacedSegment, readSegments } from "./tree/content-reader.ts";
 export { ENTRY_LIMITS, type Entry, type FileEntry, type HardLink, type Xattr } from "./tree/entry.ts";
 export type { EncodedEntries } from "./tree/entry-batch.ts";
 export { decodeEntry, encodeEntry } from "./tree/entry-codec.ts";
@@ -132,7 +100,7 @@ export {
   type FoundPaths,
   keepingNodes,
 } from "./tree/find-in-trees.ts";
-export { compareDirectories, compareRanges, isWithin, type Key } from "./tree/order.ts";
+export { compareRanges, isWithin, type Key } from "./tree/order.ts";
 export type { Section } from "./tree/page.ts";
 export { joinPath, keyOf, rootedPath, showPath } from "./tree/paths.ts";
 export type { ReadRecord, RecordSink } from "./tree/records.ts";

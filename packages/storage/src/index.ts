@@ -8,31 +8,11 @@ export {
   type StorageCapabilities,
 } from "./contract.ts";
 export { type CredentialSource, decodeStorageCredentials, type StorageCredentials } from "./credentials.ts";
-export {
-  type CrashPoint,
-  type CrashScenario,
-  enumerateCrashes,
-} from "./faults/crash-points.ts";
-export {
-  type Fault,
-  type FaultPlan,
-  type Moment,
-  type Operation,
-  type OperationKind,
-  SimulatedCrash,
-} from "./faults/fault.ts";
+export { type CrashPoint, enumerateCrashes } from "./faults/crash-points.ts";
+export { type Fault, type FaultPlan, type Operation, SimulatedCrash } from "./faults/fault.ts";
 export { FaultStorage, type FaultStorageOptions } from "./faults/fault-storage.ts";
 export { ListHistory } from "./faults/history.ts";
-export {
-  faultAt,
-  faultOn,
-  firstFault,
-  noFaults,
-  scriptedFaults,
-  type SeededFaults,
-  seededFaults,
-} from "./faults/plans.ts";
+export { faultAt, faultOn, firstFault, scriptedFaults, seededFaults } from "./faults/plans.ts";
 export { LocalStorage, type LocalStorageOptions, openLocalStorage } from "./local/local-storage.ts";
 export { MemoryStorage, type MemoryStorageOptions } from "./memory/memory-storage.ts";
-export { checkObjectName, isObjectName } from "./names.ts";
 export { type OpenStorageOptions, openStorage } from "./open-storage.ts";
