@@ -21,3 +21,4 @@ export {
 } from "./minor-collection.ts";
 export { freeBytes, keepFreedMemory } from "./memory.ts";
 export { type Clock, type Randomness, systemClock, systemRandomness } from "./ports.ts";
+export { threadEnded } from "./thread-ended.ts";

@@ -9,3 +9,4 @@ export interface Meaning {
 
 export const MAKE_ROOM =
   "Free space there, raise the quota, or run `holdfast forget` and `holdfast clean`; then try again.";
+export const ASK_OPERATOR = "Try again; when it stays, ask whoever runs the storage.";

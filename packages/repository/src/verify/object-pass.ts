@@ -8,7 +8,7 @@
  */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { AppError, fromErrorRecord, isAppError } from "@holdfast/kernel";
+import { fromErrorRecord, isAppError, threadEnded } from "@holdfast/kernel";
 import type { Storage } from "@holdfast/storage";
 import { PACK_BYTES_MAX } from "../packs/pack-format.ts";
 import type { DirectorySumValues } from "./directory-sum.ts";
@@ -169,8 +169,7 @@ class ObjectPass {
     worker.on("error", failAll);
     const ended = new Promise((resolve) => {
       worker.on("exit", () => {
-        if (waiting.length > 0)
-          failAll(new AppError("ERR_FAILED", "A thread of the verification has ended."));
+        if (waiting.length > 0) failAll(threadEnded("verification"));
         resolve(undefined);
       });
     });

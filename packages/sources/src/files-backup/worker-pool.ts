@@ -7,7 +7,7 @@
  * @module
  */
 import { Worker } from "node:worker_threads";
-import { AppError, deferMajorCollections, fromErrorRecord } from "@holdfast/kernel";
+import { deferMajorCollections, fromErrorRecord, threadEnded } from "@holdfast/kernel";
 import type { MainMessage, Task, WorkerMessage } from "./messages.ts";
 import type { WorkerSetup } from "./worker-setup.ts";
 
@@ -105,8 +105,7 @@ export class WorkerPool {
       this.#fail(error);
     });
     worker.on("exit", (code) => {
-      if (!this.#ending || code !== 0)
-        this.#fail(new AppError("ERR_FAILED", "A worker of the backup has ended."));
+      if (!this.#ending || code !== 0) this.#fail(threadEnded("backup"));
     });
     return thread;
   }

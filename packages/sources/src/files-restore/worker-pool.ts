@@ -4,7 +4,7 @@
  * @module
  */
 import { type Transferable, Worker } from "node:worker_threads";
-import { AppError, fromErrorRecord, limitYoungObjects } from "@holdfast/kernel";
+import { fromErrorRecord, limitYoungObjects, threadEnded } from "@holdfast/kernel";
 import { type OfferedObjects, offerObjects } from "@holdfast/repository";
 import type { Storage } from "@holdfast/storage";
 import type {
@@ -134,7 +134,7 @@ export class WorkerPool {
     });
     const ended = new Promise<void>((resolve) => {
       worker.on("exit", () => {
-        if (waiting.length > 0) this.fail(new AppError("ERR_FAILED", "A thread of the restore has ended."));
+        if (waiting.length > 0) this.fail(threadEnded("restore"));
         resolve();
       });
     });

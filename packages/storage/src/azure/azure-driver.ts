@@ -13,11 +13,13 @@
  *
  * @module
  */
-import { AppError, type Clock } from "@holdfast/kernel";
+import type { Clock } from "@holdfast/kernel";
 import type { ByteRange, ObjectInfo, StorageCapabilities } from "../contract.ts";
-import { notFound, tooShort } from "../reading.ts";
+import { notFound } from "../reading.ts";
+import { contradiction } from "../remote/contradiction.ts";
 import type { ObjectPage, RemoteDriver } from "../remote/driver.ts";
 import { objectInfo } from "../remote/object-info.ts";
+import { readNothing } from "../remote/read-nothing.ts";
 import { readObject } from "../remote/read-object.ts";
 import { stageBlocks } from "./blocks.ts";
 import { checkStored, md5 } from "./digest.ts";
@@ -78,13 +80,11 @@ export class AzureDriver implements RemoteDriver {
     }
     const outcome = await this.#unlessTaken(name, signal, () => this.#putBlocks(name, bytes, sha256, signal));
     if (outcome !== "blocked") return outcome;
-    throw new AppError("ERR_STORAGE_FAILED", `${this.location} has no ${name} after it said that it has.`, {
-      subject: name,
-    });
+    throw contradiction(`${this.location} has no ${name} after it said that it has.`, name);
   }
 
   async get(name: string, range: ByteRange | undefined, signal: AbortSignal): Promise<Buffer> {
-    if (range?.length === 0) return this.#getNothing(name, range, signal);
+    if (range?.length === 0) return readNothing(this, name, range, signal);
     try {
       return await this.#session.runOn(name, `Reading ${name}`, signal, async (blob, options) => {
         const answer = await blob.download(range?.offset, range?.length, { ...options, maxRetryRequests: 0 });
@@ -94,7 +94,7 @@ export class AzureDriver implements RemoteDriver {
     } catch (error) {
       const answer = answerBehind(error);
       if (answer?.code === "BlobNotFound") throw notFound(name, this.location, error);
-      if (answer?.status === 416 && range !== undefined) return this.#getNothing(name, range, signal);
+      if (answer?.status === 416 && range !== undefined) return readNothing(this, name, range, signal);
       throw error;
     }
   }
@@ -208,16 +208,5 @@ export class AzureDriver implements RemoteDriver {
             },
           }),
     };
-  }
-
-  /** A range that HTTP cannot express: an empty one, or one that begins behind the end. */
-  async #getNothing(name: string, range: ByteRange, signal: AbortSignal): Promise<Buffer> {
-    const info = await this.stat(name, signal);
-    if (info === null) throw notFound(name, this.location);
-    if (range.offset + range.length > info.size) throw tooShort(name, this.location, range, info.size);
-    if (range.length === 0) return Buffer.alloc(0);
-    throw new AppError("ERR_STORAGE_FAILED", `${this.location} refuses a range that ${name} has.`, {
-      subject: name,
-    });
   }
 }

@@ -6,8 +6,8 @@
  * @module
  */
 import { AppError, errorCode } from "@holdfast/kernel";
-import { MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
-import { ASK_OPERATOR, COMMON_MEANINGS, networkFailure, storageFailure } from "../remote/http-failures.ts";
+import { ASK_OPERATOR, MAKE_ROOM, type Meaning } from "../failure-meaning.ts";
+import { COMMON_MEANINGS, networkFailure, storageFailure } from "../remote/http-failures.ts";
 import { type AzureAnswer, readAnswer } from "./service-answer.ts";
 
 const { throttled, timeout, skewed, altered, unreachable, failed } = COMMON_MEANINGS;

@@ -4,13 +4,12 @@
  * @module
  */
 import { AppError, errorCode } from "@holdfast/kernel";
-import type { Meaning } from "../failure-meaning.ts";
+import { ASK_OPERATOR, type Meaning } from "../failure-meaning.ts";
 import { TransportFailure } from "./transport-failure.ts";
 
 const CHECK_NETWORK = "Check the endpoint, the network and that the storage runs; then try again.";
 const CHECK_TRUST =
   "Check the endpoint; then give the file of its certificate authority, or the fingerprint of its certificate.";
-export const ASK_OPERATOR = "Try again; when it stays, ask whoever runs the storage.";
 
 /** What services have in common. */
 export const COMMON_MEANINGS = {

@@ -6,11 +6,12 @@
  *
  * @module
  */
-import { AppError, type Clock, type Randomness, systemClock, systemRandomness } from "@holdfast/kernel";
+import { type Clock, type Randomness, systemClock, systemRandomness } from "@holdfast/kernel";
 import { cancelled, throwIfAborted } from "../cancel.ts";
 import type { ByteRange, ObjectInfo, PutOptions, Storage, StorageCapabilities } from "../contract.ts";
 import { checkObjectName, checkPrefix, isObjectName } from "../names.ts";
 import { assertRange } from "../reading.ts";
+import { contradiction } from "./contradiction.ts";
 import type { ObjectPage, RemoteDriver } from "./driver.ts";
 import { Gate } from "./limits.ts";
 import { Outage, withRetries } from "./retry.ts";
@@ -75,13 +76,7 @@ class RemoteStorage implements Storage {
     return this.#call(name, signal, async (either) => {
       const bytes = await this.#driver.get(name, range, either);
       if (range === undefined || bytes.length === range.length) return bytes;
-      throw new AppError(
-        "ERR_STORAGE_FAILED",
-        `${this.location} gave other bytes of ${name} than asked for.`,
-        {
-          subject: name,
-        },
-      );
+      throw contradiction(`${this.location} gave other bytes of ${name} than asked for.`, name);
     });
   }
 
@@ -100,9 +95,7 @@ class RemoteStorage implements Storage {
       if (page.next === next) break;
       next = page.next;
     }
-    throw new AppError("ERR_STORAGE_FAILED", `${this.location} gives a list that does not end.`, {
-      subject: prefix,
-    });
+    throw contradiction(`${this.location} gives a list that does not end.`, prefix);
   }
 
   async stat(name: string): Promise<ObjectInfo | null> {

@@ -5,8 +5,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { AppError } from "@holdfast/kernel";
 import { isObjectName } from "../names.ts";
+import { contradiction } from "../remote/contradiction.ts";
 import type { S3Session } from "./session.ts";
 
 export interface Upload {
@@ -32,13 +32,7 @@ export async function beginUpload(session: S3Session, name: string, signal: Abor
   const action = `Beginning the upload of ${name}`;
   const { UploadId } = await session.run(action, signal, (client, options) => client.send(command, options));
   if (UploadId === undefined || UploadId === "" || UploadId.length > UPLOAD_ID_LENGTH_MAX) {
-    throw new AppError(
-      "ERR_STORAGE_FAILED",
-      `${action} in ${session.location} failed: it got no identifier.`,
-      {
-        subject: name,
-      },
-    );
+    throw contradiction(`${action} in ${session.location} failed: it got no identifier.`, name);
   }
   return { ...key, UploadId };
 }

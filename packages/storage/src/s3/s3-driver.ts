@@ -15,12 +15,14 @@
  */
 import { createHash } from "node:crypto";
 import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
-import { AppError, type Clock } from "@holdfast/kernel";
+import type { Clock } from "@holdfast/kernel";
 import type { ByteRange, ObjectInfo, StorageCapabilities } from "../contract.ts";
-import { notFound, tooShort } from "../reading.ts";
+import { notFound } from "../reading.ts";
+import { contradiction } from "../remote/contradiction.ts";
 import type { ObjectPage, RemoteDriver } from "../remote/driver.ts";
 import { objectInfo } from "../remote/object-info.ts";
 import { Once } from "../remote/once.ts";
+import { readNothing } from "../remote/read-nothing.ts";
 import { httpRange, type ObjectAnswer, readObject } from "../remote/read-object.ts";
 import { checkPutCondition, keepsUploadCondition } from "./conditions.ts";
 import { readPage } from "./list-page.ts";
@@ -74,7 +76,7 @@ export class S3Driver implements RemoteDriver {
   }
 
   async get(name: string, range: ByteRange | undefined, signal: AbortSignal): Promise<Buffer> {
-    if (range?.length === 0) return this.#getNothing(name, range, signal);
+    if (range?.length === 0) return readNothing(this, name, range, signal);
     const { sdk } = this.#session;
     const Range = range === undefined ? undefined : httpRange(range);
     const command = new sdk.GetObjectCommand({ ...this.#session.key(name), Range });
@@ -89,7 +91,7 @@ export class S3Driver implements RemoteDriver {
     } catch (error) {
       const answer = answerBehind(error);
       if (answer?.code === "NoSuchKey") throw notFound(name, this.location, error);
-      if (answer?.status === 416 && range !== undefined) return this.#getNothing(name, range, signal);
+      if (answer?.status === 416 && range !== undefined) return readNothing(this, name, range, signal);
       throw error;
     }
   }
@@ -188,17 +190,6 @@ export class S3Driver implements RemoteDriver {
     }
   }
 
-  /** A range that HTTP cannot express: an empty one, or one that begins behind the end. */
-  async #getNothing(name: string, range: ByteRange, signal: AbortSignal): Promise<Buffer> {
-    const info = await this.stat(name, signal);
-    if (info === null) throw notFound(name, this.location);
-    if (range.offset + range.length > info.size) throw tooShort(name, this.location, range, info.size);
-    if (range.length === 0) return Buffer.alloc(0);
-    throw new AppError("ERR_STORAGE_FAILED", `${this.location} refuses a range that ${name} has.`, {
-      subject: name,
-    });
-  }
-
   /** An answer to HEAD has no text, so a bucket that is missing looks like a missing object. GET tells them apart. */
   async #explainAbsence(name: string, signal: AbortSignal): Promise<null> {
     const { sdk } = this.#session;
@@ -216,9 +207,7 @@ export class S3Driver implements RemoteDriver {
       if (answerBehind(error)?.code === "NoSuchKey") return null;
       throw error;
     }
-    throw new AppError("ERR_STORAGE_FAILED", `${this.location} has ${name} after it said that it has not.`, {
-      subject: name,
-    });
+    throw contradiction(`${this.location} has ${name} after it said that it has not.`, name);
   }
 }
 

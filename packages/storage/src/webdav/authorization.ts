@@ -98,6 +98,7 @@ export class Authorization {
       if (error instanceof AppError) throw error;
       throw new AppError("ERR_STORAGE_CREDENTIALS", `The credentials of ${text} could not be had.`, {
         subject: text,
+        remedy: "See that the file or program they come from is there and can be read.",
         cause: error,
       });
     }
