@@ -1,5 +1,5 @@
 /**
- * The worker of the service's own machine: an agent like any other, in a process of its own, which the service enrols itself.
+ * The worker of the service's own machine: an agent like any other, in a process of its own, which the service enrolls itself.
  *
  * @module
  */

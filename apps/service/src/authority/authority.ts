@@ -26,7 +26,7 @@ export interface Authority {
   readonly publicKey: KeyObject;
   /** What an enrolment code says of it. */
   readonly pin: Buffer;
-  /** `pem` holds the chain, this authority included: an agent that enrols takes it from there. */
+  /** `pem` holds the chain, this authority included: an agent that enrolls takes it from there. */
   readonly issueServer: (names: ServerNames) => Promise<ServerCertificate>;
   /** The same for browsers: one that is kept. */
   readonly browserCertificate: (names: ServerNames) => Promise<ServerCertificate>;

@@ -1,5 +1,5 @@
 /**
- * What an agent can reach over HTTP: to enrol, and nothing else (docs/protocol.md, section 1). The channel is an upgrade.
+ * What an agent can reach over HTTP: to enroll, and nothing else (docs/protocol.md, section 1). The channel is an upgrade.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export function registerAgentRoutes(app: FastifyInstance, dependencies: Enrolmen
     const body = enrollRequest.safeParse(request.body);
     if (!body.success) {
       await limit.failed(request.ip);
-      throw new AppError("ERR_USAGE", "This is no request to enrol.", {
+      throw new AppError("ERR_USAGE", "This is no request to enroll.", {
         remedy: "Update the agent or the service: their versions do not fit each other.",
         cause: body.error,
       });

@@ -1,5 +1,5 @@
 /**
- * Failed attempts to enrol, by network, for all processes of the service together: each allows the next a little later, so that a code
+ * Failed attempts to enroll, by network, for all processes of the service together: each allows the next a little later, so that a code
  * cannot be guessed and nobody is kept out for ever. The secrets have 128 bits: this only spares work.
  *
  * @module
@@ -34,7 +34,7 @@ export function createAttemptLimit({ db, transaction }: Database, clock: Pick<Cl
       if (failures <= FREE_FAILURES) return;
       throw new RetryLaterError(
         "ERR_TOO_MANY_ATTEMPTS",
-        "Too many attempts to enrol from this address have failed.",
+        "Too many attempts to enroll from this address have failed.",
         (failures - FREE_FAILURES) * FORGIVEN_MS,
       );
     },

@@ -55,8 +55,8 @@ export function refusalError(refusal: Refusal): AppError {
     {
       remedy:
         refusal === "disabled"
-          ? "Ask an administrator to enable it, or enrol it anew."
-          : "Enrol the device anew with a code that an administrator makes.",
+          ? "Ask an administrator to enable it, or enroll it anew."
+          : "Enroll the device anew with a code that an administrator makes.",
     },
   );
 }

@@ -56,7 +56,7 @@ function editRoutes(dependencies: DeviceDependencies & EnrolmentDependencies): A
       method: "POST",
       path: "/devices/enrolment-codes",
       operation: "createEnrolmentCode",
-      summary: "A code with which one agent enrols, shown once and valid for 15 minutes",
+      summary: "A code with which one agent enrolls, shown once and valid for 15 minutes",
       tag: TAG,
       right: "devices.edit",
       body: enrolmentCodeRequest,

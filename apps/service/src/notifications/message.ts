@@ -43,7 +43,7 @@ const NEXT: Readonly<Record<Message["kind"], string>> = {
   "device.silent": "See whether it is on, whether its agent runs, and whether it reaches the service.",
   "storage.low": "Make room, keep fewer copies, or add a storage.",
   "certificate.expiring":
-    "Switch the device on: it renews its certificate by itself. Past that day enrol it again.",
+    "Switch the device on: it renews its certificate by itself. Past that day enroll it again.",
   "token.expiring": "Make a new token and put it where the old one is used.",
   "lock.lowering":
     "If nobody should have asked for this, call it off before that day: after it, copies can be deleted.",
