@@ -9,6 +9,9 @@ import os from "node:os";
 import path from "node:path";
 import { suite, test } from "node:test";
 import { Worker } from "node:worker_threads";
+import type { FileCalls } from "../src/posix/file-calls.ts";
+import { fileCalls } from "../src/posix/system-calls.ts";
+import { UNFINISHED_FILE_MODE } from "../src/restore-tree/placing.ts";
 import { isBigFile, openTarget, TEMPORARY_NAME_PREFIX } from "../src/restore-tree/target.ts";
 
 const TARGET_MODULE = new URL("../src/restore-tree/target.ts", import.meta.url).href;
@@ -93,6 +96,27 @@ suite("restored trees from several threads", () => {
     const bytes = fs.readFileSync(path.join(target.path, "d/big"));
     assert.deepEqual([bytes.length, bytes[0], bytes[1_999_999], bytes[2_999_999]], [3_000_000, 0, 1, 2]);
   });
+});
+
+test("a file has everything before the mode that says that it is complete", () => {
+  using target = temporaryTarget();
+  const real = fileCalls();
+  let looks = 0;
+  const calls: FileCalls = {
+    ...real,
+    setMode: (fd, mode) => {
+      const { size, mtimeNs, mode: before } = fs.fstatSync(fd, { bigint: true });
+      if (real.marksUnfinished) assert.equal(Number(before) & 0o7777, UNFINISHED_FILE_MODE);
+      assert.deepEqual([Number(size), mtimeNs], [4, 5n]);
+      looks += 1;
+      return real.setMode(fd, mode);
+    },
+  };
+  const tree = openTarget(target.path, { existing: "skip", calls });
+  const place = { folder: Buffer.from("d"), name: Buffer.from("f") };
+  tree.writeFile(place, Buffer.from("text"), { ...METADATA, mtimeNs: 5n });
+  tree.close();
+  assert.equal(looks, 1);
 });
 
 test("a killed restore leaves no file that looks complete and is not", async () => {

@@ -42,18 +42,15 @@ export function applyToOpened(
   if (owner !== undefined) note("owner", calls.setOwner(fd, owner.uid, owner.gid));
   const mode = allowedMode(metadata, owner, failures.length === 0);
   const xattrs = metadata.xattrs ?? NO_XATTRS;
-  if (xattrs.length === 0) {
-    note("mode", calls.setMode(fd, mode));
-  } else {
-    const set = (xattr: Xattr): void => {
-      const errno = calls.setXattr(fd, xattr);
-      if (errno < 0) failures.push({ step: "xattr", errno, xattr: xattr.name });
-    };
-    for (const xattr of xattrs) if (!followsMode(xattr)) set(xattr);
-    note("mode", calls.setMode(fd, mode));
-    for (const xattr of xattrs) if (followsMode(xattr)) set(xattr);
-  }
+  const set = (xattr: Xattr): void => {
+    const errno = calls.setXattr(fd, xattr);
+    if (errno < 0) failures.push({ step: "xattr", errno, xattr: xattr.name });
+  };
+  for (const xattr of xattrs) if (!followsMode(xattr)) set(xattr);
   note("times", calls.setTimes(fd, metadata.mtimeNs));
+  // Its own mode says that a file is complete (small-file.ts): of one without attributes nothing is to be set after it.
+  note("mode", calls.setMode(fd, mode));
+  for (const xattr of xattrs) if (followsMode(xattr)) set(xattr);
   return failures.length === 0 ? NO_WARNINGS : failures.map((failure) => metadataWarning(place, failure));
 }
 
