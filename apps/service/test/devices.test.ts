@@ -120,16 +120,16 @@ forEachDatabase("devices", (open) => {
     const agent = await connectAgent(service, identity);
     const task = await service.createTask(identity.deviceId, { attemptMax: 3 });
     await agent.next("start");
-    const change = (disabled: boolean) =>
-      changeDevice(service, ADMINISTRATOR, identity.deviceId, { disabled }, undefined);
-    assert.equal((await change(true)).disabled, true);
+    const change = (disabled: boolean, revision: number) =>
+      changeDevice(service, ADMINISTRATOR, identity.deviceId, { disabled }, revision);
+    assert.equal((await change(true, 1)).disabled, true);
     assert.equal(await agent.closed, CLOSE_CODES.disabled);
     const ended = await taskRow(service.database, task);
     assert.equal(ended.state, "failed");
     assert.match(ended.error ?? "", /ERR_DEVICE_DISABLED/u);
     const again = dial(service.port, identity);
     assert.equal(await again.closed, CLOSE_CODES.disabled);
-    await change(false);
+    await change(false, 2);
     await (await connectAgent(service, identity)).close();
   });
 

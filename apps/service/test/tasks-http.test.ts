@@ -83,12 +83,13 @@ forEachDatabase("devices and tasks over HTTP", (open) => {
       listed.body.items.map((device: { id: string }) => device.id),
       [id],
     );
-    const patch = (token: string, body: object, revision: number) =>
+    const patch = (token: string, body: object, revision?: number) =>
       server.send("PATCH", `/devices/${id}`, {
         as: token,
         body,
-        headers: { "if-match": `"${String(revision)}"` },
+        headers: revision === undefined ? {} : { "if-match": `"${String(revision)}"` },
       });
+    assert.equal((await patch(ada, { name: "x" })).body.code, "ERR_REVISION_NEEDED");
     assert.equal((await patch(viewer, { name: "x" }, 1)).status, 403);
     assert.equal((await patch(ada, { name: "desk", worker: true }, 1)).body.revision, 2);
     assert.equal((await patch(ada, { name: "late" }, 1)).body.code, "ERR_CHANGED_MEANWHILE");

@@ -57,7 +57,7 @@ export function describeRule(rule: ScheduleRule): string {
 }
 
 function* describeOptions(schedule: Schedule): Generator<string> {
-  const { window, jitterSeconds = 0, catchUp, retry } = schedule;
+  const { window, jitterSeconds = 0, catchUp } = schedule;
   if (window !== undefined && !isAlwaysOpen(window.allowed)) {
     yield `Only ${window.allowed.map(describeHours).join("; ")}`;
   }
@@ -65,9 +65,6 @@ function* describeOptions(schedule: Schedule): Generator<string> {
   if (catchUp?.policy === "skip") yield "Missed runs are skipped";
   if (catchUp?.policy === "once") {
     yield `Missed runs are made up for by one run within ${formatDuration(catchUp.maxAgeSeconds)}`;
-  }
-  if (retry !== undefined && retry.maxRetries > 0) {
-    yield `A failed run is tried again up to ${plural(retry.maxRetries, "time")}`;
   }
 }
 

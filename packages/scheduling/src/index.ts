@@ -1,7 +1,6 @@
 export { decodeSchedule, validateSchedule } from "./validate.ts";
 export { describeRule, describeSchedule } from "./describe.ts";
 export { LATE_START_MS, nextRun, type NextRunQuery, type PlannedRun } from "./next-run.ts";
-export { maxRetryDelayMs, retryTime } from "./retry.ts";
 export { nextRuns, startTime, windowAt } from "./runs.ts";
 export {
   type AllowedHours,
@@ -14,7 +13,6 @@ export {
   type MonthlyDay,
   type MonthlyRule,
   type Ordinal,
-  type RetryPolicy,
   type Schedule,
   SCHEDULE_LIMITS,
   type ScheduleRule,

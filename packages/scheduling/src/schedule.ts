@@ -93,19 +93,6 @@ export type CatchUp =
   | { readonly policy: "skip" }
   | { readonly policy: "once"; readonly maxAgeSeconds: number };
 
-/**
- * How often and when a failed run is tried again: after the n-th failure a random time between zero and
- * `min(maxDelaySeconds, delaySeconds * backoffFactor ** (n - 1))` ("full jitter").
- */
-export interface RetryPolicy {
-  /** Without the first run: 3 means up to four runs. */
-  readonly maxRetries: number;
-  readonly delaySeconds: number;
-  /** 1 for delays that do not grow. */
-  readonly backoffFactor: number;
-  readonly maxDelaySeconds: number;
-}
-
 export interface Schedule {
   /** IANA name, such as `Europe/Berlin` or `UTC`. */
   readonly timeZone: string;
@@ -117,8 +104,6 @@ export interface Schedule {
   readonly jitterSeconds?: number | undefined;
   /** {@link DEFAULT_CATCH_UP} when absent. */
   readonly catchUp?: CatchUp | undefined;
-  /** No retries when absent. */
-  readonly retry?: RetryPolicy | undefined;
 }
 
 export const DEFAULT_CATCH_UP = { policy: "once", maxAgeSeconds: 86_400 } as const satisfies CatchUp;
@@ -131,7 +116,4 @@ export const SCHEDULE_LIMITS = {
   expressionLength: 256,
   jitterSeconds: 86_400,
   maxAgeSeconds: 31_536_000,
-  retries: 20,
-  retryDelaySeconds: 86_400,
-  backoffFactor: 10,
 } as const;

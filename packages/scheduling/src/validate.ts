@@ -52,7 +52,7 @@ function assertSchedule(value: unknown): asserts value is Schedule {
 }
 
 function checkSchedule(value: unknown, report: Report): void {
-  const optional = ["window", "jitterSeconds", "catchUp", "retry"];
+  const optional = ["window", "jitterSeconds", "catchUp"];
   checkObject(value, [], { required: ["timeZone", "rules"], optional }, report);
   if (!isObject(value)) return;
   if (value["timeZone"] !== undefined) checkTimeZone(value["timeZone"], report);
@@ -65,7 +65,6 @@ function checkSchedule(value: unknown, report: Report): void {
     checkInteger(value["jitterSeconds"], ["jitterSeconds"], [0, SCHEDULE_LIMITS.jitterSeconds], report);
   }
   if (value["catchUp"] !== undefined) checkCatchUp(value["catchUp"], report);
-  if (value["retry"] !== undefined) checkRetry(value["retry"], report);
 }
 
 function checkTimeZone(value: unknown, report: Report): void {
@@ -108,23 +107,5 @@ function checkCatchUp(value: unknown, report: Report): void {
   } else if (checkObject(value, path, { required: ["policy", "maxAgeSeconds"] }, report)) {
     const limits = [0, SCHEDULE_LIMITS.maxAgeSeconds] as const;
     checkInteger(value["maxAgeSeconds"], [...path, "maxAgeSeconds"], limits, report);
-  }
-}
-
-function checkRetry(value: unknown, report: Report): void {
-  const path = ["retry"];
-  const required = ["maxRetries", "delaySeconds", "backoffFactor", "maxDelaySeconds"];
-  if (!checkObject(value, path, { required }, report)) return;
-  const { retries, retryDelaySeconds, backoffFactor } = SCHEDULE_LIMITS;
-  checkInteger(value["maxRetries"], [...path, "maxRetries"], [0, retries], report);
-  checkInteger(value["delaySeconds"], [...path, "delaySeconds"], [0, retryDelaySeconds], report);
-  checkInteger(value["maxDelaySeconds"], [...path, "maxDelaySeconds"], [0, retryDelaySeconds], report);
-  const factor = value["backoffFactor"];
-  if (typeof factor !== "number" || !(factor >= 1 && factor <= backoffFactor)) {
-    report(
-      [...path, "backoffFactor"],
-      `${quote(factor)} is not possible here.`,
-      `Give a number from 1 to ${String(backoffFactor)}.`,
-    );
   }
 }

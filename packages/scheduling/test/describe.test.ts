@@ -103,14 +103,12 @@ suite("descriptions", () => {
       },
       jitterSeconds: 600,
       catchUp: { policy: "once", maxAgeSeconds: 43_200 },
-      retry: { maxRetries: 1, delaySeconds: 60, backoffFactor: 2, maxDelaySeconds: 600 },
     };
     assert.equal(
       describeSchedule(schedule),
       "Every weekday at 22:00; on the last day of every month at 12:00 (Europe/Berlin). " +
         "Only Monday to Friday from 20:00 to 06:00 of the next day; Saturday and Sunday all day. " +
-        "Starts are spread over 10 minutes. Missed runs are made up for by one run within 12 hours. " +
-        "A failed run is tried again up to 1 time.",
+        "Starts are spread over 10 minutes. Missed runs are made up for by one run within 12 hours.",
     );
     assert.equal(
       describeSchedule({ ...WEEKDAY_NIGHTS, jitterSeconds: 90, catchUp: { policy: "skip" } }),

@@ -19,7 +19,6 @@ import { anyExpression, anySchedule, at, cron } from "./samples.ts";
 
 const DAILY = { kind: "daily", times: ["22:00"] };
 const HOURS = { weekdays: ["monday"], from: "22:00", to: "06:00" };
-const RETRY = { maxRetries: 3, delaySeconds: 60, backoffFactor: 2, maxDelaySeconds: 3600 };
 const FULL = {
   timeZone: "Europe/Berlin",
   rules: [
@@ -36,7 +35,6 @@ const FULL = {
   window: { allowed: [HOURS, { weekdays: ["sunday"], from: "00:00", to: "24:00" }] },
   jitterSeconds: 600,
   catchUp: { policy: "once", maxAgeSeconds: 3600 },
-  retry: RETRY,
 };
 
 function rule(value: unknown): unknown {
@@ -57,10 +55,7 @@ suite("validation", () => {
     assert.deepEqual(validateSchedule(JSON.parse(JSON.stringify(FULL))), []);
     assert.equal(decodeSchedule(FULL), FULL);
     assert.deepEqual(validateSchedule({ timeZone: "UTC", rules: [DAILY], catchUp: { policy: "skip" } }), []);
-    assert.deepEqual(
-      validateSchedule({ timeZone: "UTC", rules: [DAILY], window: undefined, retry: undefined }),
-      [],
-    );
+    assert.deepEqual(validateSchedule({ timeZone: "UTC", rules: [DAILY], window: undefined }), []);
   });
 
   const table: readonly (readonly [value: unknown, path: string, message: RegExp])[] = [
@@ -159,14 +154,7 @@ suite("validation", () => {
     [{ ...FULL, catchUp: { policy: "once" } }, "catchUp.maxAgeSeconds", /is missing/],
     [{ ...FULL, catchUp: { policy: "skip", maxAgeSeconds: 1 } }, "catchUp", /"maxAgeSeconds" is not known/],
     [{ ...FULL, catchUp: { policy: "all" } }, "catchUp.policy", /"all" is not known/],
-    [{ ...FULL, retry: { ...RETRY, maxRetries: 21 } }, "retry.maxRetries", /21 is not possible/],
-    [{ ...FULL, retry: { ...RETRY, backoffFactor: 0.5 } }, "retry.backoffFactor", /0.5 is not possible/],
-    [
-      { ...FULL, retry: { ...RETRY, backoffFactor: Number.NaN } },
-      "retry.backoffFactor",
-      /NaN is not possible/,
-    ],
-    [{ ...FULL, retry: { maxRetries: 1 } }, "retry.delaySeconds", /is missing/],
+    [{ ...FULL, retry: { maxRetries: 1 } }, "", /"retry" is not known/],
   ];
   for (const [value, path, message] of table) {
     test(`${path === "" ? "schedule" : path}: ${message.source}`, () => {
@@ -185,12 +173,12 @@ suite("validation", () => {
       timeZone: "x",
       rules: [{ kind: "daily", times: ["1"] }, {}],
       window: 1,
-      retry: 2,
+      catchUp: 2,
       extra: 3,
     };
     assert.deepEqual(
       validateSchedule(value).map(({ path }) => path.join(".")),
-      ["", "timeZone", "rules.0.times.0", "rules.1.kind", "window", "retry"],
+      ["", "timeZone", "rules.0.times.0", "rules.1.kind", "window", "catchUp.policy"],
     );
   });
 

@@ -7,6 +7,7 @@ import { AppError, type Clock } from "@holdfast/kernel";
 import type { DeviceChange, DeviceView } from "@holdfast/protocol";
 import { type AuditLog, userActor } from "../audit/audit.ts";
 import type { Database, Transaction } from "../database/database.ts";
+import { checkRevision } from "../http/conditions.ts";
 import type { Actor } from "../http/route.ts";
 import { endRunsOfDevice } from "../tasks/lost-runs.ts";
 import { type EndDependencies, endTask } from "../tasks/run-end.ts";
@@ -18,7 +19,7 @@ export interface DeviceDependencies extends EndDependencies {
   readonly clock: Clock;
 }
 
-/** @throws AppError `ERR_NOT_FOUND`, `ERR_CHANGED_MEANWHILE`. */
+/** @throws AppError `ERR_NOT_FOUND`, `ERR_REVISION_NEEDED`, `ERR_CHANGED_MEANWHILE`. */
 export async function changeDevice(
   dependencies: DeviceDependencies,
   actor: Actor,
@@ -118,14 +119,6 @@ async function cancelQueued(
     .where("device_id", "=", deviceId)
     .execute();
   for (const task of queued) await endTask(dependencies, transaction, task, { state: "cancelled" });
-}
-
-function checkRevision(row: DeviceRow, ifMatch: number | undefined): void {
-  if (ifMatch === undefined || ifMatch === row.revision) return;
-  throw new AppError("ERR_CHANGED_MEANWHILE", "Somebody else has changed the device meanwhile.", {
-    subject: row.id,
-    remedy: "Load it again, and repeat your change.",
-  });
 }
 
 function flagOf(value: boolean | undefined): 0 | 1 | undefined {

@@ -71,6 +71,7 @@ function editRoutes(dependencies: DeviceDependencies & EnrolmentDependencies): A
       summary: "Rename a device, make it a worker, disable or enable it",
       tag: TAG,
       right: "devices.edit",
+      edits: true,
       params: byId,
       body: deviceChange,
       answer: device,
