@@ -241,6 +241,6 @@ export const BACKUP_RESULT = {
   warnings: 0,
 };
 
-export async function taskRow(database: Database, id: string): Promise<TaskRow> {
+export async function taskRow(database: Pick<Database, "db">, id: string): Promise<TaskRow> {
   return database.db.selectFrom("tasks").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
 }

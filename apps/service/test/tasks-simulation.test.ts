@@ -124,15 +124,17 @@ async function pass(service: TestService, agent: SimulatedAgent, ms: number): Pr
   await service.dispatcher.dispatch();
 }
 
-async function cancelOne(service: TestService, ids: readonly string[]): Promise<void> {
-  for (const id of ids) {
-    if (ENDED.has((await taskRow(service.database, id)).state)) continue;
-    await service.database.transaction((transaction) =>
-      service.queue.requestCancel(transaction, id, "Enough."),
-    );
-    await service.database.notify("tasks");
-    return;
-  }
+/** The first that has not ended; in one transaction, as it may end meanwhile. */
+async function cancelOne({ database, queue }: TestService, ids: readonly string[]): Promise<void> {
+  await database.transaction(async (transaction) => {
+    for (const id of ids) {
+      const { state } = await taskRow({ db: transaction }, id);
+      if (ENDED.has(state)) continue;
+      await queue.requestCancel(transaction, id, "Enough.");
+      return;
+    }
+  });
+  await database.notify("tasks");
 }
 
 async function take(
