@@ -1,40 +1,17 @@
 /** What an agent takes from nobody while it is enrolled (docs/protocol.md, section 2), not even from whoever made the code. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { type ErrorCode, isAppError } from "@holdfast/kernel";
 import type { EnrollAnswer } from "@holdfast/protocol";
-import { enroll, type EnrolOptions } from "../src/index.ts";
+import { enroll } from "../src/index.ts";
 import { certificateRequest, newDeviceKey } from "../src/identity/certificate-request.ts";
 import { lockFolder } from "../src/state/folder-lock.ts";
 import { newAuthority } from "./authority.ts";
-import { portOf, ScriptedService } from "./scripted-service.ts";
-
-interface Scene {
-  readonly service: ScriptedService;
-  readonly stateDir: string;
-  readonly enrollment: (more?: Partial<EnrolOptions>) => Promise<unknown>;
-}
-
-async function newScene(context: TestContext): Promise<Scene> {
-  const folder = mkdtempSync(join(tmpdir(), "holdfast-enrol-"));
-  const service = new ScriptedService({ authority: await newAuthority() });
-  await service.listen();
-  context.after(async () => {
-    await service.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const stateDir = join(folder, "state");
-  return {
-    service,
-    stateDir,
-    enrollment: (more = {}) =>
-      enroll({ service: service.url, code: service.newCode(), stateDir, environment: {}, ...more }),
-  };
-}
+import { newScene } from "./enrolment-scene.ts";
+import { portOf } from "./scripted-service.ts";
 
 const isRefused =
   (code: ErrorCode) =>
@@ -91,52 +68,52 @@ const WRONG: readonly (readonly [string, ErrorCode, Answer])[] = [
 suite("An enrolment", { timeout: 120_000 }, () => {
   for (const [what, code, answer] of WRONG) {
     test(`answered with ${what} leaves no identity`, async (context) => {
-      const { service, stateDir, enrollment } = await newScene(context);
+      const { service, stateDir, options } = await newScene(context);
       service.enrolls = answer;
-      await assert.rejects(enrollment(), isRefused(code));
+      await assert.rejects(enroll(options()), isRefused(code));
       assert.ok(!existsSync(join(stateDir, "identity.json")));
     });
   }
 
   test("answered with a certificate over another key leaves no identity", async (context) => {
-    const { service, stateDir, enrollment } = await newScene(context);
+    const { service, stateDir, options } = await newScene(context);
     const { authority } = service.script;
     service.enrolls = async (_, answer) => {
       const request = certificateRequest(newDeviceKey());
       return created(answer, { certificate: await authority.issueClient(request, answer.device) });
     };
-    await assert.rejects(enrollment(), isRefused("ERR_PROTOCOL"));
+    await assert.rejects(enroll(options()), isRefused("ERR_PROTOCOL"));
     assert.ok(!existsSync(join(stateDir, "identity.json")));
   });
 
   test("does not begin in the folder of an agent that runs", async (context) => {
-    const { service, stateDir, enrollment } = await newScene(context);
+    const { service, stateDir, options } = await newScene(context);
     mkdirSync(stateDir, { mode: 0o700 });
     using _ = lockFolder(stateDir);
-    await assert.rejects(enrollment(), isRefused("ERR_AGENT_RUNNING"));
+    await assert.rejects(enroll(options()), isRefused("ERR_AGENT_RUNNING"));
     assert.equal(service.requests, 0);
   });
 
   test("tells a name that the service takes, whatever the machine is called", async (context) => {
-    const { service, enrollment } = await newScene(context);
+    const { service, options } = await newScene(context);
     // The scripted service refuses what the schema of the request does not allow.
-    await enrollment({ name: `a\nb${"x".repeat(500)}` });
+    await enroll(options({ name: `a\nb${"x".repeat(500)}` }));
     assert.equal(service.requests, 1);
   });
 
   test("does not tell a broken handshake from somebody else's certificate by the word in its alert", async (context) => {
-    const { enrollment } = await newScene(context);
+    const { options } = await newScene(context);
     // A fatal `bad_certificate` (RFC 8446, section 6.2): it is this side's that is meant.
     const port = await newAnswering(context, Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x2a]));
     const url = `https://127.0.0.1:${String(port)}`;
-    await assert.rejects(enrollment({ service: url }), isRefused("ERR_SERVICE_UNREACHABLE"));
+    await assert.rejects(enroll(options({ service: url })), isRefused("ERR_SERVICE_UNREACHABLE"));
   });
 
   test("lets nobody speak before TLS does, and leaves no connection to a proxy behind", async (context) => {
-    const { enrollment } = await newScene(context);
+    const { options } = await newScene(context);
     const port = await newAnswering(context, "HTTP/1.1 200 OK\r\n\r\nearly");
     const proxy = `http://127.0.0.1:${String(port)}`;
-    await assert.rejects(enrollment({ proxy }), (error: unknown) => {
+    await assert.rejects(enroll(options({ proxy })), (error: unknown) => {
       assert.ok(isAppError(error, "ERR_SERVICE_UNREACHABLE"));
       assert.match(error.message, /the proxy answered 200/u);
       return true;
@@ -149,8 +126,8 @@ suite("An enrolment", { timeout: 120_000 }, () => {
     ["a proxy of another protocol", { proxy: "https://ada:secret@127.0.0.1" }],
   ] as const) {
     test(`refuses ${what}, and does not repeat it`, async (context) => {
-      const { stateDir, enrollment } = await newScene(context);
-      await assert.rejects(enrollment(wrong), (error: unknown) => {
+      const { stateDir, options } = await newScene(context);
+      await assert.rejects(enroll(options(wrong)), (error: unknown) => {
         assert.ok(isAppError(error, "ERR_USAGE"));
         assert.doesNotMatch(`${error.message} ${error.remedy ?? ""}`, /secret/u);
         return true;

@@ -1,51 +1,23 @@
 /** Enrolment (docs/protocol.md, section 2): whom an agent believes, and what it keeps. */
 import assert from "node:assert/strict";
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer as createHttpServer, type Server } from "node:http";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { createServer as createTlsServer } from "node:tls";
 import { type ErrorCode, isAppError } from "@holdfast/kernel";
 import { formatEnrolmentCode } from "@holdfast/protocol";
-import { agentStatus, enroll, type EnrolOptions, runAgent } from "../src/index.ts";
+import { agentStatus, enroll, runAgent } from "../src/index.ts";
 import { newAuthority } from "./authority.ts";
+import { newScene } from "./enrolment-scene.ts";
 import { portOf, ScriptedService } from "./scripted-service.ts";
 
 const hasCode =
   (code: ErrorCode) =>
   (error: unknown): boolean =>
     isAppError(error, code);
-
-interface Scene {
-  readonly service: ScriptedService;
-  readonly stateDir: string;
-  readonly options: (more?: Partial<EnrolOptions>) => EnrolOptions;
-}
-
-async function newScene(context: TestContext): Promise<Scene> {
-  const folder = mkdtempSync(join(tmpdir(), "holdfast-enrol-"));
-  const service = new ScriptedService({ authority: await newAuthority() });
-  await service.listen();
-  context.after(async () => {
-    await service.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const stateDir = join(folder, "state");
-  return {
-    service,
-    stateDir,
-    options: (more = {}) => ({
-      service: service.url,
-      code: service.newCode(),
-      stateDir,
-      environment: {},
-      ...more,
-    }),
-  };
-}
 
 /** Counts what comes through it. */
 async function newProxy(
